@@ -1,0 +1,121 @@
+// Package redact decides which values never reach the trail, and masks them in
+// JSON documents.
+package redact
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/eventaudit/eventaudit/event"
+)
+
+// Mask stands where a value was.
+const Mask = "[redacted]"
+
+// Matcher matches names against patterns, without case. The zero Matcher and
+// nil match nothing. It is safe for concurrent use.
+type Matcher struct {
+	patterns *regexp.Regexp
+}
+
+// New compiles the patterns, in which "*" stands for any run of characters.
+// The error joins a *event.FieldError for every bad one.
+func New(patterns []string) (*Matcher, error) {
+	var problems []error
+	var parts []string
+	for _, pattern := range patterns {
+		if strings.Trim(pattern, "*") == "" || strings.TrimSpace(pattern) != pattern {
+			problems = append(problems, &event.FieldError{
+				Field: "redact.fields", Value: pattern,
+				Reason: "would match every name or none; write a name, with * for any run of characters",
+			})
+			continue
+		}
+		parts = append(parts, strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*"))
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	if len(parts) == 0 {
+		return &Matcher{}, nil
+	}
+	compiled, err := regexp.Compile(`(?is)\A(?:` + strings.Join(parts, "|") + `)\z`)
+	if err != nil {
+		return nil, fmt.Errorf("redact: %w", err)
+	}
+	return &Matcher{compiled}, nil
+}
+
+// Match reports whether values of that name are never stored.
+func (m *Matcher) Match(name string) bool {
+	return m != nil && m.patterns != nil && m.patterns.MatchString(name)
+}
+
+// JSON returns the document with the value of every matching key, at any
+// depth, masked. A document in which nothing matches is returned as it is,
+// byte for byte; so is one that is not JSON. Null stays null.
+func (m *Matcher) JSON(document json.RawMessage) json.RawMessage {
+	if m == nil || m.patterns == nil || len(document) == 0 {
+		return document
+	}
+	masked := make([]byte, 0, len(document))
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	copied := 0
+	var stack []frame
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			break
+		}
+		end := int(decoder.InputOffset())
+		top := len(stack) - 1
+		if delim, ok := token.(json.Delim); ok && (delim == '}' || delim == ']') {
+			stack = stack[:top]
+			if top > 0 {
+				stack[top-1].key = true
+			}
+			continue
+		}
+		if top >= 0 && stack[top].object && stack[top].key {
+			name, _ := token.(string)
+			stack[top].key = false
+			if !m.Match(name) {
+				continue
+			}
+			var value json.RawMessage
+			if err := decoder.Decode(&value); err != nil {
+				return document
+			}
+			stack[top].key = true
+			if string(value) == "null" {
+				continue
+			}
+			masked = append(masked, document[copied:end]...)
+			masked = append(masked, `:"`+Mask+`"`...)
+			copied = int(decoder.InputOffset())
+			continue
+		}
+		if delim, ok := token.(json.Delim); ok {
+			stack = append(stack, frame{object: delim == '{', key: true})
+			continue
+		}
+		if top >= 0 {
+			stack[top].key = true
+		}
+	}
+	if copied == 0 {
+		return document
+	}
+	return append(masked, document[copied:]...)
+}
+
+// frame is an object or array that the scan is inside of.
+type frame struct {
+	object bool
+	// key says that the next token of an object is a key.
+	key bool
+}
