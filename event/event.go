@@ -19,6 +19,10 @@ import (
 // had no version, carry 0.
 const SchemaVersion = 1
 
+// MaxIDLength is how many bytes an event's ID may have, so that every
+// repository can index it.
+const MaxIDLength = 255
+
 // Categories of the events that eventaudit records by itself. A custom event
 // may use any other word.
 const (

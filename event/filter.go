@@ -61,6 +61,11 @@ func (f Filter) Validate() error {
 	broken := func(field string, value any, reason string) {
 		problems = append(problems, &FieldError{Field: field, Value: value, Reason: reason})
 	}
+	for _, field := range stringFields {
+		if value := *field.ofFilter(&f); !storable(value) {
+			broken(field.name, value, unstorable)
+		}
+	}
 	if !f.From.IsZero() && !f.To.IsZero() && f.From.After(f.To) {
 		broken("from", f.From.Format(time.RFC3339Nano), fmt.Sprintf("is after to %q; swap them", f.To.Format(time.RFC3339Nano)))
 	}
@@ -86,7 +91,7 @@ func (f Filter) Validate() error {
 
 // Match reports whether the event is in the list that the filter asks for,
 // before Offset and Limit are applied. It is the reference that every
-// repository must agree with. A filter that Validate refuses matches nothing.
+// repository must agree with, for filters that Validate accepts.
 func (f Filter) Match(e Event) bool {
 	for _, field := range stringFields {
 		if want := *field.ofFilter(&f); want != "" && want != *field.ofEvent(&e) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -23,14 +24,17 @@ func Validate(e Event) error {
 	if e.Action == "" {
 		broken("action", e.Action, `is missing; say what was done, for example "report_printed"`)
 	}
+	if len(e.ID) > MaxIDLength {
+		broken("id", e.ID, fmt.Sprintf("is longer than %d bytes; leave it empty to get a UUID", MaxIDLength))
+	}
 	for _, field := range stringFields {
-		if value := *field.ofEvent(&e); !utf8.ValidString(value) {
-			broken(field.name, value, "is not valid UTF-8; use strings.ToValidUTF8")
+		if value := *field.ofEvent(&e); !storable(value) {
+			broken(field.name, value, unstorable)
 		}
 	}
-	for key, value := range e.Meta {
-		if !utf8.ValidString(key) || !utf8.ValidString(value) {
-			broken("meta", fmt.Sprintf("%q: %q", key, value), "is not valid UTF-8; use strings.ToValidUTF8")
+	for _, key := range slices.Sorted(maps.Keys(e.Meta)) {
+		if value := e.Meta[key]; !storable(key) || !storable(value) {
+			broken("meta", fmt.Sprintf("%q: %q", key, value), unstorable)
 		}
 	}
 	if !e.Timestamp.IsZero() && (e.Timestamp.UTC().Year() < 1 || e.Timestamp.UTC().Year() > 9999) {
@@ -53,6 +57,21 @@ func Validate(e Event) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// storable reports whether every repository can keep the text: PostgreSQL
+// keeps no NUL, JSON nothing but UTF-8.
+func storable(text string) bool {
+	return utf8.ValidString(text) && !strings.Contains(text, "\x00")
+}
+
+const unstorable = "holds a NUL character or is not valid UTF-8; use event.CleanText"
+
+// CleanText replaces what no repository can keep, broken UTF-8 and NUL
+// characters, by U+FFFD. The context helpers do it to all text that they are
+// given; do it to other text from outside before it goes into an Event.
+func CleanText(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 var outcomes = []Outcome{OutcomeSuccess, OutcomeFailure, OutcomeDenied}

@@ -30,7 +30,7 @@ type Remover interface {
 // FilterRemover is a repository that can remove all events a filter matches.
 type FilterRemover interface {
 	// RemoveMatching removes the events and returns how many there were. It
-	// is called with filters that validate and narrow.
+	// calls Removable first, so that no caller can get around that check.
 	RemoveMatching(ctx context.Context, f event.Filter) (int64, error)
 }
 
@@ -88,7 +88,7 @@ func Count(ctx context.Context, r Repository, f event.Filter) (int64, error) {
 // one that cannot remove at all yields an error that wraps
 // errors.ErrUnsupported.
 func Remove(ctx context.Context, r Repository, f event.Filter) (int64, error) {
-	if err := removable(f); err != nil {
+	if err := Removable(f); err != nil {
 		return 0, err
 	}
 	if remover, ok := r.(FilterRemover); ok {
@@ -113,7 +113,10 @@ func Remove(ctx context.Context, r Repository, f event.Filter) (int64, error) {
 	return int64(len(ids)), nil
 }
 
-func removable(f event.Filter) error {
+// Removable reports why the filter must not be used to remove events: it does
+// not validate, it pages (a *event.FieldError), or it narrows nothing
+// (ErrUnboundedRemove).
+func Removable(f event.Filter) error {
 	if err := f.Validate(); err != nil {
 		return err
 	}
