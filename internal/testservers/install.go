@@ -1,0 +1,100 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// install gets the programs of these servers, and the C compiler that the race
+// detector needs, from the Debian packages where they are missing.
+func install(ctx context.Context, servers []kind) error {
+	var packages []string
+	if !hasCompiler() {
+		packages = append(packages, "gcc", "libc6-dev")
+	}
+	for _, k := range servers {
+		for _, program := range k.programs {
+			if _, err := find(program); err != nil {
+				packages = append(packages, k.packages...)
+				break
+			}
+		}
+	}
+	if len(packages) == 0 {
+		return nil
+	}
+	wanted := strings.Join(packages, " ")
+	if _, err := exec.LookPath("apt-get"); err != nil || syscall.Geteuid() != 0 {
+		return fmt.Errorf("these Debian packages, or what they are called here, are missing: %s; install them, or run as root on Debian", wanted)
+	}
+	fmt.Fprintln(os.Stderr, "testservers: installing", wanted)
+	return aptGet(ctx, packages)
+}
+
+func hasCompiler() bool {
+	compiler := "gcc"
+	if set := strings.Fields(os.Getenv("CC")); len(set) > 0 {
+		compiler = set[0]
+	}
+	_, err := exec.LookPath(compiler)
+	return err == nil
+}
+
+// find looks for the program on the path and where Debian keeps servers.
+func find(program string) (string, error) {
+	if path, err := exec.LookPath(program); err == nil {
+		return path, nil
+	}
+	var newest string
+	for _, pattern := range []string{"/usr/sbin", "/usr/libexec", "/usr/local/sbin", "/usr/lib/postgresql/[0-9]/bin", "/usr/lib/postgresql/[0-9][0-9]/bin"} {
+		paths, err := filepath.Glob(filepath.Join(pattern, program))
+		if err != nil {
+			return "", err
+		}
+		if len(paths) > 0 {
+			newest = paths[len(paths)-1]
+		}
+	}
+	if newest == "" {
+		return "", fmt.Errorf("program %s: %w", program, exec.ErrNotFound)
+	}
+	return newest, nil
+}
+
+// aptGet installs the packages without letting them start their services.
+func aptGet(ctx context.Context, packages []string) (err error) {
+	const policy = "/usr/sbin/policy-rc.d" // 101: an action is forbidden
+	file, err := os.OpenFile(policy, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	switch {
+	case errors.Is(err, fs.ErrExist): // this machine has its own policy
+	case err != nil:
+		return err
+	default:
+		defer func() { err = errors.Join(err, os.Remove(policy)) }()
+		_, err := file.WriteString("#!/bin/sh\nexit 101\n")
+		if err := errors.Join(err, file.Close()); err != nil {
+			return err
+		}
+	}
+	for _, arguments := range [][]string{
+		{"update", "-q"},
+		append([]string{"install", "-q", "-y", "--no-install-recommends"}, packages...),
+	} {
+		apt := newProcess(exec.CommandContext(ctx, "apt-get", arguments...))
+		apt.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		apt.Stdout, apt.Stderr = os.Stderr, os.Stderr
+		if err := apt.run(); err != nil {
+			return fmt.Errorf("apt-get %s: %w", strings.Join(arguments, " "), err)
+		}
+	}
+	return nil
+}
