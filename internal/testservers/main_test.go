@@ -63,8 +63,9 @@ func TestRunInterruptsTheCommandWhenInterrupted(t *testing.T) {
 			}
 		}
 	}()
-	if code, err := run(ctx, []string{"--", "sh", "-c", "touch " + started + "; sleep 600"}); code != 1 || err == nil {
-		t.Errorf("code %d, %v; want 1 and the reason", code, err)
+	script := "trap 'exit 5' INT; touch " + started + "; sleep 600 & wait"
+	if code, err := run(ctx, []string{"--", "sh", "-c", script}); code != 5 || err != nil {
+		t.Errorf("code %d, %v; want 5, which the command answers an interrupt with", code, err)
 	}
 }
 

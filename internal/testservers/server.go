@@ -3,11 +3,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -28,7 +26,7 @@ type place struct {
 	folder  string // empty, owned by the account
 	port    int    // free
 	account account
-	log     io.Writer
+	log     *os.File
 }
 
 // startServer starts one on a free port and waits until it answers.
@@ -37,24 +35,21 @@ func startServer(ctx context.Context, k kind, folder string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	var log bytes.Buffer
-	at.log = &log
 	p, err := k.start(at)
 	if err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, log.String())
+		return nil, at.explain(err)
 	}
 	s := &server{dsn: k.dsn(at.port), process: p, ended: make(chan struct{})}
 	go func() {
 		defer close(s.ended)
-		// How a server ends does not matter here; that it ended too early
-		// shows in its log and in the ping.
+		// How a server ends matters only when it was too early, and then its
+		// log says more.
 		if err := p.wait(); err != nil {
-			fmt.Fprintln(&log, err)
+			fmt.Fprintln(at.log, err)
 		}
 	}()
 	if err := s.answers(ctx, k); err != nil {
-		stopped := s.stop()
-		return nil, fmt.Errorf("%w\n%s", errors.Join(err, stopped), log.String())
+		return nil, at.explain(errors.Join(err, s.stop()))
 	}
 	return s, nil
 }
@@ -79,7 +74,14 @@ func prepare(k kind, folder string) (place, error) {
 		return place{}, err
 	}
 	port := listener.Addr().(*net.TCPAddr).Port
-	return place{folder: folder, port: port, account: who}, listener.Close()
+	log, logErr := os.Create(folder + ".log")
+	return place{folder: folder, port: port, account: who, log: log}, errors.Join(logErr, listener.Close())
+}
+
+// explain adds what the programs at the place said.
+func (at place) explain(failed error) error {
+	said, err := os.ReadFile(at.log.Name())
+	return fmt.Errorf("%w\n%s", errors.Join(failed, err), said)
 }
 
 // command prepares a program that runs at the place. It does not end with a
