@@ -1,0 +1,19 @@
+package sqlrepo
+
+import "time"
+
+// sqlite keeps timestamps as text of fixed width, which sorts as time does.
+// Its chunks are smaller because the cost of the pure Go driver grows with the
+// number of parameters.
+func sqlite() dialect {
+	return dialect{
+		quote:        `"`,
+		passOver:     ` ON CONFLICT ("id") DO NOTHING`,
+		chunk:        50,
+		bindTime:     func(t time.Time) any { return t.UTC().Format(textTime) },
+		readTime:     `"timestamp"`,
+		comparesRows: true,
+		noLimit:      "-1",
+		columns:      `SELECT name FROM pragma_table_info(?)`,
+	}
+}

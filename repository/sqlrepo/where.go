@@ -1,0 +1,103 @@
+package sqlrepo
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/eventaudit/eventaudit/event"
+)
+
+// statement is SQL text under construction, with its arguments.
+type statement struct {
+	dialect dialect
+	text    strings.Builder
+	args    []any
+	joined  bool
+}
+
+func (s *statement) add(texts ...string) {
+	for _, text := range texts {
+		s.text.WriteString(text)
+	}
+}
+
+// mark remembers the argument and returns the placeholder for it.
+func (s *statement) mark(arg any) string {
+	s.args = append(s.args, arg)
+	return s.dialect.placeholder(len(s.args))
+}
+
+// and begins the next condition of the WHERE clause.
+func (s *statement) and(condition ...string) {
+	if s.joined {
+		s.add(" AND ")
+	} else {
+		s.add(" WHERE ")
+	}
+	s.joined = true
+	s.add(condition...)
+}
+
+// where adds the conditions that make a row match the filter. It returns false
+// when no row can, because the filter asks for what no column can hold.
+func (s *statement) where(f event.Filter) bool {
+	for _, field := range f.Fields() {
+		if !utf8.ValidString(field.Value) {
+			return false
+		}
+		s.and(s.dialect.quoted(field.Name), " = ", s.mark(encodeFilter(field)))
+	}
+	if f.From.After(latest) || !f.To.IsZero() && !f.To.After(earliest) {
+		return false
+	}
+	if f.From.After(earliest) {
+		s.and(s.timestamp(), " >= ", s.mark(s.dialect.bindTime(roundUp(f.From))))
+	}
+	if !f.To.IsZero() && !f.To.After(latest) {
+		s.and(s.timestamp(), " < ", s.mark(s.dialect.bindTime(roundUp(f.To))))
+	}
+	return true
+}
+
+func (s *statement) timestamp() string { return s.dialect.quoted("timestamp") }
+
+// behind adds the condition that a row comes after the position in the order.
+//
+// The databases without row comparison get it spelled out, with a bound on the
+// timestamp in front, which is what their index needs to start in the middle.
+func (s *statement) behind(at time.Time, id string, order event.Order) {
+	than := " > "
+	if order == event.NewestFirst {
+		than = " < "
+	}
+	stored, _ := encodeShort(id)
+	moment, column := s.dialect.bindTime(at), s.dialect.quoted("id")
+	if s.dialect.comparesRows {
+		s.and("(", s.timestamp(), ",", column, ")", than, "(", s.mark(moment), ",", s.mark(stored), ")")
+		return
+	}
+	s.and(s.timestamp(), strings.TrimSuffix(than, " "), "= ", s.mark(moment))
+	s.and("(", s.timestamp(), than, s.mark(moment), " OR ", column, than, s.mark(stored), ")")
+}
+
+// matching adds the conditions of the filter and of its cursor, or returns
+// false when no row can match. The filter has been validated.
+func (s *statement) matching(f event.Filter) bool {
+	if !s.where(f) {
+		return false
+	}
+	if s.joined && s.dialect.always != "" {
+		s.and(fmt.Sprintf(s.dialect.always, s.mark(true)))
+	}
+	if f.After == "" {
+		return true
+	}
+	at, id, err := f.After.Position()
+	if err != nil {
+		return false
+	}
+	s.behind(at, id, f.Order)
+	return true
+}
