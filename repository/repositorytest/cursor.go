@@ -126,7 +126,7 @@ func newDisturbance(t *testing.T, s *store) *disturbance {
 	d := &disturbance{t: t, store: s, cancel: cancel}
 	for range 2 {
 		d.writers.Go(func() {
-			for n := 0; n < 100 && ctx.Err() == nil; n++ {
+			for n := 0; n < 25 && ctx.Err() == nil; n++ {
 				d.oneMore()
 			}
 		})

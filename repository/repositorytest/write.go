@@ -19,9 +19,9 @@ func writeCases() []testCase {
 		{
 			"few_fields", "Fields that were not set come back empty; they take nothing from other events.",
 			func(t *testing.T, s *store) {
-				bare := plain("bare")
-				bare.Timestamp = noon.Add(time.Minute)
-				s.expectAll(t, s.write(t, full(), bare))
+				before, after := plain("before"), plain("after")
+				after.Timestamp = full().Timestamp.Add(time.Minute)
+				s.expectAll(t, s.write(t, before, full(), after))
 			},
 		},
 		{
