@@ -25,15 +25,10 @@ func (r *Repository) Remove(ctx context.Context, id string) error {
 }
 
 // RemoveMatching removes the events that the filter matches and returns how
-// many there were. Limit, Offset, After and Order do not count; a filter
-// without anything else is refused with repository.ErrUnboundedRemove.
+// many there were. It refuses what repository.Removable refuses.
 func (r *Repository) RemoveMatching(ctx context.Context, f event.Filter) (int64, error) {
-	if err := f.Validate(); err != nil {
+	if err := repository.Removable(f); err != nil {
 		return 0, err
-	}
-	f.Limit, f.Offset, f.After = 0, 0, ""
-	if f.IsZero() {
-		return 0, repository.ErrUnboundedRemove
 	}
 	s := &statement{dialect: r.dialect}
 	s.add("DELETE FROM ", r.table)
