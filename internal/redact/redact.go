@@ -4,6 +4,7 @@ package redact
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -118,4 +119,11 @@ type frame struct {
 	object bool
 	// key says that the next token of an object is a key.
 	key bool
+}
+
+// Digest returns a JSON string that stands for a masked value and is the same
+// for the same value.
+func Digest(value []byte) []byte {
+	sum := sha256.Sum256(value)
+	return fmt.Appendf(nil, `"sha256:%x"`, sum)
 }

@@ -1,0 +1,100 @@
+package hooks
+
+import (
+	"context"
+	"database/sql"
+	"reflect"
+
+	"gorm.io/gorm"
+)
+
+// buffer holds the rows that a statement returned. All of them are read at
+// once: a driver may run the statement only while its rows are read, so
+// nothing is known of its success before the last one.
+type buffer struct {
+	columns []bufferColumn
+	values  [][]any
+}
+
+// bufferColumn is a column of a result with what database/sql knows of it.
+type bufferColumn struct {
+	name, typeName string
+	scanType       reflect.Type
+}
+
+// fetch runs a statement that returns rows and reads them all.
+func fetch(ctx context.Context, conn gorm.ConnPool, text string, args []any) (*buffer, error) {
+	rows, err := conn.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	return readAll(rows)
+}
+
+// fetchPrepared is fetch by way of a prepared statement.
+func fetchPrepared(ctx context.Context, conn gorm.ConnPool, text string, args []any) (b *buffer, err error) {
+	stmt, err := conn.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if closing := stmt.Close(); err == nil {
+			err = closing
+		}
+	}()
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	return readAll(rows)
+}
+
+func readAll(rows *sql.Rows) (b *buffer, err error) {
+	defer func() {
+		if closing := rows.Close(); err == nil {
+			err = closing
+		}
+	}()
+	types, err := rows.ColumnTypes()
+	if err != nil {
+		return nil, err
+	}
+	b = &buffer{columns: make([]bufferColumn, len(types))}
+	for i, t := range types {
+		b.columns[i] = bufferColumn{t.Name(), t.DatabaseTypeName(), t.ScanType()}
+	}
+	targets := make([]any, len(types))
+	for rows.Next() {
+		values := make([]any, len(types))
+		for i := range values {
+			targets[i] = &values[i]
+		}
+		if err := rows.Scan(targets...); err != nil {
+			return nil, err
+		}
+		b.values = append(b.values, values)
+	}
+	return b, rows.Err()
+}
+
+// mark is the column that ends a statement's own columns and begins those
+// that capture added.
+const mark = "__mark"
+
+// split cuts the buffer at the mark. The mark itself is dropped.
+func (b *buffer) split() (own, added *buffer) {
+	for i, column := range b.columns {
+		if column.name == mark {
+			return b.cut(0, i), b.cut(i+1, len(b.columns))
+		}
+	}
+	return b, &buffer{}
+}
+
+func (b *buffer) cut(from, to int) *buffer {
+	part := &buffer{columns: b.columns[from:to], values: make([][]any, len(b.values))}
+	for i, values := range b.values {
+		part.values[i] = values[from:to]
+	}
+	return part
+}

@@ -1,0 +1,239 @@
+package hooks
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/redact"
+	"gorm.io/gorm"
+)
+
+// capturer is what one Register installed. It holds nothing of a statement.
+type capturer struct {
+	Options
+	recorder     event.Recorder
+	mask         *redact.Matcher
+	dialect      dialect
+	tables       tables
+	transactions transactionIDs
+	replayer     replayer
+}
+
+// markKey is the statement setting that says the capture ran.
+const markKey = "eventaudit:captured"
+
+// around wraps one of GORM's terminal callbacks.
+func (c *capturer) around(chain chain, original func(*gorm.DB)) func(*gorm.DB) {
+	return func(db *gorm.DB) {
+		if db.Error != nil || db.DryRun || db.Statement.ConnPool == nil || event.AuditDisabled(db.Statement.Context) {
+			original(db)
+			return
+		}
+		t, err := c.tableOf(db)
+		if err != nil {
+			_ = db.AddError(err) //nolint:errcheck // AddError returns what it stores
+			return
+		}
+		if t == nil {
+			original(db)
+			return
+		}
+		db.Statement.Settings.Store(markKey, db.Statement)
+		c.capture(db, chain, t, original)
+	}
+}
+
+// guard runs right behind a terminal callback. Rows changed without around
+// having run mean that somebody replaced it.
+func (c *capturer) guard(db *gorm.DB) {
+	stmt := db.Statement
+	if db.RowsAffected == 0 || db.DryRun || event.AuditDisabled(stmt.Context) {
+		return
+	}
+	if t, err := c.tableOf(db); t == nil && err == nil {
+		return
+	}
+	if captured, _ := stmt.Settings.LoadAndDelete(markKey); captured != stmt {
+		_ = db.AddError(ErrBypassed) //nolint:errcheck // AddError returns what it stores
+	}
+}
+
+// capture runs the terminal callback with an interceptor in place of the
+// statement's connection.
+func (c *capturer) capture(db *gorm.DB, chain chain, t *table, original func(*gorm.DB)) {
+	stmt := db.Statement
+	pool := stmt.ConnPool
+	conn, end, err := begin(stmt.Context, pool)
+	if err != nil {
+		_ = db.AddError(err) //nolint:errcheck // AddError returns what it stores
+		return
+	}
+	finished := false
+	defer func() {
+		stmt.ConnPool = pool
+		if err := end(!finished || db.Error != nil); err != nil && finished {
+			_ = db.AddError(err) //nolint:errcheck // AddError returns what it stores
+		}
+	}()
+	stmt.ConnPool = &interceptor{ConnPool: conn, capturer: c, db: db, chain: chain, table: t}
+	original(db)
+	finished = true
+}
+
+// interceptor stands in for the statement's connection while GORM's terminal
+// callback runs. It lets everything pass but the statement itself.
+type interceptor struct {
+	gorm.ConnPool
+	*capturer
+	db    *gorm.DB
+	chain chain
+	table *table
+	fired bool
+}
+
+// mine reports whether the query is the statement's own. Other queries, which
+// a GormValue method may run, are not captured.
+func (i *interceptor) mine(query string) bool {
+	if i.fired || query != i.db.Statement.SQL.String() {
+		return false
+	}
+	i.fired = true
+	return true
+}
+
+func (i *interceptor) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if !i.mine(query) {
+		return i.ConnPool.ExecContext(ctx, query, args...)
+	}
+	done, err := i.run(ctx, query, args, false)
+	if err != nil {
+		return nil, err
+	}
+	if done.result != nil {
+		return done.result, nil
+	}
+	return &result{interceptor: i, affected: done.affected}, nil
+}
+
+func (i *interceptor) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if !i.mine(query) {
+		return i.ConnPool.QueryContext(ctx, query, args...)
+	}
+	done, err := i.run(ctx, query, args, true)
+	if err != nil {
+		return nil, err
+	}
+	return i.replayer.rows(done.own)
+}
+
+// run executes the statement, reads the images and records the events, all
+// through the same connection. Whatever fails before the statement itself ran
+// is returned as it is: nothing changed. What fails after it fails closed.
+func (i *interceptor) run(ctx context.Context, query string, args []any, wantsRows bool) (outcome, error) {
+	own := context.WithoutCancel(ctx)
+	t, err := i.learn(own, i.ConnPool, i.db, i.table)
+	if err != nil {
+		return outcome{}, err
+	}
+	i.table = t
+	s := &statement{interceptor: i, ctx: ctx, own: own, query: query, args: args, wantsRows: wantsRows}
+	done, err := s.execute()
+	if err != nil {
+		if s.ran {
+			err = i.failed(err)
+		}
+		return outcome{}, err
+	}
+	if events := i.events(done); len(events) > 0 {
+		if err := i.record(own, events); err != nil {
+			return outcome{}, err
+		}
+	}
+	return done, nil
+}
+
+// record hands the events to the recorder. Under Continue a failing INSERT is
+// undone by a savepoint, because PostgreSQL would refuse every later
+// statement of the transaction.
+func (i *interceptor) record(ctx context.Context, events []event.Event) error {
+	conn := unwrap(i.ConnPool)
+	write := func() error {
+		return i.recorder.Record(WithConn(ctx, conn), events...)
+	}
+	if !i.Continue {
+		if err := write(); err != nil {
+			return i.failed(err)
+		}
+		return nil
+	}
+	const savepoint = "eventaudit"
+	isolated := i.dialect.oldReturning // PostgreSQL
+	if isolated {
+		if _, err := conn.ExecContext(ctx, "SAVEPOINT "+savepoint); err != nil {
+			return err
+		}
+	}
+	if err := write(); err != nil {
+		i.Lost(ctx, fmt.Errorf("%w: %w", ErrCapture, err))
+		if isolated {
+			_, err := conn.ExecContext(ctx, "ROLLBACK TO SAVEPOINT "+savepoint)
+			return err
+		}
+		return nil
+	}
+	if isolated {
+		_, err := conn.ExecContext(ctx, "RELEASE SAVEPOINT "+savepoint)
+		return err
+	}
+	return nil
+}
+
+// failed is the end of a statement whose change is not in the trail. GORM
+// rolls back the transactions it opened itself when a statement returns an
+// error; one that the app opened is rolled back here, because an app that
+// ignores the error could commit the change without its event.
+func (i *interceptor) failed(cause error) error {
+	err := fmt.Errorf("%w: %w", ErrCapture, cause)
+	if _, own := i.db.InstanceGet("gorm:started_transaction"); own {
+		return err
+	}
+	tx, ok := i.ConnPool.(gorm.TxCommitter)
+	if !ok {
+		return err
+	}
+	if rollback := tx.Rollback(); rollback != nil && !errors.Is(rollback, sql.ErrTxDone) {
+		err = errors.Join(err, rollback)
+	}
+	i.Logger.ErrorContext(i.db.Statement.Context, "transaction rolled back because its events could not be written", "error", err)
+	return err
+}
+
+// result stands in for the driver's when an Exec was run as a query.
+type result struct {
+	*interceptor
+	affected int64
+}
+
+func (r *result) RowsAffected() (int64, error) { return r.affected, nil }
+
+// LastInsertId asks the database, within the same transaction.
+func (r *result) LastInsertId() (int64, error) {
+	var id int64
+	ctx := context.WithoutCancel(r.db.Statement.Context)
+	err := unwrap(r.ConnPool).QueryRowContext(ctx, r.dialect.lastInsertID).Scan(&id)
+	return id, err
+}
+
+// schemaChanged drops what the catalog said after a statement that may have
+// changed it.
+func (c *capturer) schemaChanged(db *gorm.DB) {
+	verb, _, _ := strings.Cut(strings.TrimSpace(db.Statement.SQL.String()), " ")
+	switch strings.ToUpper(verb) {
+	case "ALTER", "CREATE", "DROP", "ATTACH", "DETACH", "RENAME":
+		c.tables.forget()
+	}
+}

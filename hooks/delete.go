@@ -1,0 +1,56 @@
+package hooks
+
+// delete captures a DELETE. Where the database returns the rows it deleted,
+// these are the images before. Elsewhere they are read and locked first, and
+// the DELETE is held to their keys.
+func (s *statement) delete() (outcome, error) {
+	if s.dialect.deleteReturning {
+		own, rows, err := s.tee(s.dialect.row(s.table, s.returningName()))
+		if err != nil {
+			return outcome{}, err
+		}
+		done := outcome{own: own, affected: int64(len(rows.values)), images: s.imagesOf(s.table, rows)}
+		for i := range done.images.rows {
+			done.changes = append(done.changes, change{before: &done.images.rows[i]})
+		}
+		return done, nil
+	}
+	before, err := s.lockRows("DELETE", nil)
+	if err != nil {
+		return outcome{}, err
+	}
+	result, err := s.runRestricted("DELETE", before)
+	if err != nil {
+		return outcome{}, err
+	}
+	done := outcome{result: result, images: s.imagesOf(s.table, before)}
+	left, err := s.byKey(s.table.keys, keysOf(before, s.table.keys))
+	if err != nil {
+		return outcome{}, err
+	}
+	still := index(s.imagesOf(s.table, left))
+	for i, row := range done.images.rows {
+		if still[row.key] == nil {
+			done.changes = append(done.changes, change{before: &done.images.rows[i]})
+		}
+	}
+	return done, nil
+}
+
+// returningName qualifies the columns of a RETURNING list, which SQLite does
+// not allow.
+func (s *statement) returningName() string {
+	if s.dialect.writeLock {
+		return ""
+	}
+	return s.tableName()
+}
+
+// index finds images by key.
+func index(set *images) map[string]*image {
+	found := make(map[string]*image, len(set.rows))
+	for i := range set.rows {
+		found[set.rows[i].key] = &set.rows[i]
+	}
+	return found
+}

@@ -1,0 +1,105 @@
+package hooks
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gorm.io/gorm"
+)
+
+// dialect is what capture has to know about a database.
+type dialect struct {
+	// insertReturning and the others say that the statement can return the
+	// rows it wrote.
+	insertReturning, updateReturning, deleteReturning bool
+	// oldReturning says that an UPDATE can return its old rows too.
+	oldReturning bool
+	// insertedFlag is an expression in the returning list of an upsert that is
+	// true for inserted rows; empty where there is none.
+	insertedFlag string
+	// lock ends a SELECT of rows that are about to change; keyLock is the
+	// stronger one for statements that may change keys.
+	lock, keyLock string
+	// writeLock says that a transaction must take the database's one write
+	// lock before it reads, or a later write may find it taken.
+	writeLock bool
+	// prepareReads says that rows must be read by prepared statements, because
+	// the text protocol rounds numbers.
+	prepareReads bool
+	// lastInsertID is the query for the key of the row just inserted.
+	lastInsertID string
+
+	// facts asks the catalog about a table.
+	facts func(ctx context.Context, conn gorm.ConnPool, t *table) (facts, error)
+	// row is the select list of whole rows of the table under the name that
+	// the statement knows it by.
+	row func(t *table, name string) string
+	// encode appends the JSON of a value read from a column.
+	encode func(into []byte, value any, typeName string) []byte
+}
+
+func dialectOf(db *gorm.DB) (dialect, error) {
+	create, remove := db.Callback().Create().Clauses, db.Callback().Delete().Clauses
+	switch db.Name() {
+	case "postgres":
+		return dialect{
+			insertReturning: true, updateReturning: true, deleteReturning: true, oldReturning: true,
+			insertedFlag: "(xmax = 0)",
+			lock:         " FOR NO KEY UPDATE", keyLock: " FOR UPDATE",
+			lastInsertID: "SELECT lastval()",
+			facts:        postgresFacts,
+			row:          wholeRow,
+			encode:       encodePostgres,
+		}, nil
+	case "sqlite":
+		if !slices.Contains(create, "RETURNING") {
+			return dialect{}, fmt.Errorf("hooks: this SQLite has no RETURNING; use SQLite 3.35 or newer")
+		}
+		return dialect{
+			insertReturning: true, updateReturning: true, deleteReturning: true,
+			writeLock:    true,
+			lastInsertID: "SELECT last_insert_rowid()",
+			facts:        sqliteFacts,
+			row:          storedRow,
+			encode:       encodeSQLite,
+		}, nil
+	case "mysql":
+		return dialect{
+			insertReturning: slices.Contains(create, "RETURNING"),
+			deleteReturning: slices.Contains(remove, "RETURNING"),
+			lock:            " FOR UPDATE", keyLock: " FOR UPDATE",
+			prepareReads: true,
+			lastInsertID: "SELECT LAST_INSERT_ID()",
+			facts:        mysqlFacts,
+			row:          wholeRow,
+			encode:       encodeMySQL,
+		}, nil
+	default:
+		return dialect{}, fmt.Errorf("hooks: database %q is not supported; use postgres, sqlite or mysql", db.Name())
+	}
+}
+
+// wholeRow asks for every column, whatever was added since the last look.
+func wholeRow(_ *table, name string) string { return name + ".*" }
+
+// storedRow asks for the columns by expressions: without a declared type the
+// SQLite drivers return the stored value instead of a converted one.
+func storedRow(t *table, name string) string {
+	var list strings.Builder
+	for i, column := range t.facts.columns {
+		if i > 0 {
+			list.WriteByte(',')
+		}
+		list.WriteByte('+')
+		if name != "" {
+			list.WriteString(name)
+			list.WriteByte('.')
+		}
+		list.WriteString(t.quote(column.name))
+		list.WriteString(" AS ")
+		list.WriteString(t.quote(column.name))
+	}
+	return list.String()
+}

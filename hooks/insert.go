@@ -1,0 +1,318 @@
+package hooks
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// insert captures an INSERT: the rows it created, and for an upsert the rows
+// it changed, told apart by what was there before.
+func (s *statement) insert() (outcome, error) {
+	onConflict, upsert := s.db.Statement.Clauses["ON CONFLICT"].Expression.(clause.OnConflict)
+	replaces := s.replaces()
+	switch {
+	case !s.dialect.insertReturning:
+		return s.insertThenSelect(onConflict, upsert)
+	case replaces:
+		return s.insertOrReplace()
+	case upsert && (!onConflict.DoNothing || s.dialect.prepareReads):
+		// MySQL's DO NOTHING is an update of nothing, which returns rows.
+		return s.upsert(onConflict)
+	default:
+		return s.insertReturning()
+	}
+}
+
+// replaces reports whether the INSERT deletes rows in its way.
+func (s *statement) replaces() bool {
+	insert, _ := s.db.Statement.Clauses["INSERT"].Expression.(clause.Insert)
+	return strings.Contains(strings.ToUpper(insert.Modifier), "REPLACE")
+}
+
+// insertReturning captures an INSERT whose returned rows are exactly the rows
+// that it created.
+func (s *statement) insertReturning() (outcome, error) {
+	own, rows, err := s.tee(s.dialect.row(s.table, s.insertName()))
+	if err != nil {
+		return outcome{}, err
+	}
+	done := outcome{own: own, affected: int64(len(rows.values)), images: s.imagesOf(s.table, rows)}
+	for i := range done.images.rows {
+		done.changes = append(done.changes, change{after: &done.images.rows[i]})
+	}
+	if s.table.facts.triggers && len(s.table.keys) > 0 {
+		return s.reread(done, keysOf(rows, s.table.keys))
+	}
+	return done, nil
+}
+
+// insertName qualifies the columns of an INSERT's RETURNING list.
+func (s *statement) insertName() string {
+	if s.dialect.writeLock {
+		return ""
+	}
+	return s.table.quote(s.table.name)
+}
+
+// upsert captures INSERT ... ON CONFLICT DO UPDATE. The rows it may meet are
+// read and locked first; those it returns are paired with them by key.
+func (s *statement) upsert(onConflict clause.OnConflict) (outcome, error) {
+	if len(s.table.keys) == 0 {
+		return outcome{}, fmt.Errorf("hooks: table %s has no primary key, so an upsert into it cannot be captured; add one", s.table.quoted())
+	}
+	if err := s.takeWriteLock(); err != nil {
+		return outcome{}, err
+	}
+	met, err := s.selectConflicting(s.targets(onConflict))
+	if err != nil {
+		return outcome{}, err
+	}
+	list := s.dialect.row(s.table, s.insertName())
+	if s.dialect.insertedFlag != "" {
+		list = s.dialect.insertedFlag + "," + list
+	}
+	own, rows, err := s.tee(list)
+	if err != nil {
+		return outcome{}, err
+	}
+	var inserted []bool
+	if s.dialect.insertedFlag != "" {
+		for _, values := range rows.values {
+			flag, _ := values[0].(bool)
+			inserted = append(inserted, flag)
+		}
+		rows = rows.cut(1, len(rows.columns))
+	}
+	done := outcome{own: own, images: s.imagesOf(s.table, rows)}
+	before := index(s.imagesOf(s.table, met))
+	for i := range done.images.rows {
+		after := &done.images.rows[i]
+		c := change{before: before[after.key], after: after}
+		c.unknown = c.before == nil && inserted != nil && !inserted[i]
+		done.changes = append(done.changes, c)
+		before[after.key] = after // the same row again: changed from here
+	}
+	done.affected = s.upsertAffected(done)
+	if s.table.facts.triggers {
+		return s.reread(done, keysOf(rows, s.table.keys))
+	}
+	return done, nil
+}
+
+// upsertAffected is the row count that the statement would have had without
+// RETURNING: MySQL counts an updated row twice and an untouched one not at
+// all.
+func (s *statement) upsertAffected(done outcome) int64 {
+	if !s.dialect.prepareReads {
+		return int64(len(done.changes))
+	}
+	var n int64
+	for _, c := range done.changes {
+		switch {
+		case c.before == nil:
+			n++
+		default:
+			if differs, _ := done.images.changes(*c.before, *c.after); slices.Contains(differs, true) {
+				n += 2
+			}
+		}
+	}
+	return n
+}
+
+// targets returns the column sets that the INSERT may conflict on.
+func (s *statement) targets(onConflict clause.OnConflict) [][]string {
+	if s.dialect.prepareReads || onConflict.OnConstraint != "" || len(onConflict.Columns) == 0 {
+		return s.table.facts.uniques
+	}
+	target := make([]string, len(onConflict.Columns))
+	for i, column := range onConflict.Columns {
+		target[i] = column.Name
+		if column.Name == clause.PrimaryKey && s.db.Statement.Schema != nil {
+			target[i] = s.db.Statement.Schema.PrioritizedPrimaryField.DBName
+		}
+	}
+	return [][]string{target}
+}
+
+// selectConflicting reads and locks the rows that have the values which the
+// INSERT brings for one of the targets.
+func (s *statement) selectConflicting(targets [][]string) (*buffer, error) {
+	values, _ := s.db.Statement.Clauses["VALUES"].Expression.(clause.Values)
+	all := &buffer{}
+	seen := map[string]bool{}
+	for _, target := range targets {
+		at := valuePlaces(values, target)
+		if at == nil {
+			continue
+		}
+		var keys [][]any
+		for _, row := range values.Values {
+			key := make([]any, len(at))
+			for i, place := range at {
+				key[i] = row[place]
+			}
+			if !slices.Contains(key, nil) {
+				keys = append(keys, key)
+			}
+		}
+		found, err := s.byKey(target, keys)
+		if err != nil {
+			return nil, err
+		}
+		if len(found.values) == 0 {
+			continue
+		}
+		all.columns = found.columns
+		set := s.imagesOf(s.table, found)
+		for i, values := range found.values {
+			if id := set.rows[i].content(); !seen[id] {
+				seen[id] = true
+				all.values = append(all.values, values)
+			}
+		}
+	}
+	return all, nil
+}
+
+// valuePlaces finds the columns among those that the INSERT names; nil when
+// one is missing.
+func valuePlaces(values clause.Values, names []string) []int {
+	var at []int
+	for _, name := range names {
+		place := slices.IndexFunc(values.Columns, func(c clause.Column) bool { return c.Name == name })
+		if place < 0 {
+			return nil
+		}
+		at = append(at, place)
+	}
+	return at
+}
+
+// insertOrReplace captures SQLite's INSERT OR REPLACE, which deletes every
+// row that is in its way under any unique index.
+func (s *statement) insertOrReplace() (outcome, error) {
+	if len(s.table.keys) == 0 {
+		return outcome{}, fmt.Errorf("hooks: table %s has no primary key, so INSERT OR REPLACE into it cannot be captured; add one", s.table.quoted())
+	}
+	if err := s.takeWriteLock(); err != nil {
+		return outcome{}, err
+	}
+	met, err := s.selectConflicting(s.table.facts.uniques)
+	if err != nil {
+		return outcome{}, err
+	}
+	own, rows, err := s.tee(s.dialect.row(s.table, s.insertName()))
+	if err != nil {
+		return outcome{}, err
+	}
+	done := outcome{own: own, affected: int64(len(rows.values)), images: s.imagesOf(s.table, rows)}
+	before := s.imagesOf(s.table, met)
+	after := index(done.images)
+	for i, row := range before.rows {
+		done.changes = append(done.changes, change{before: &before.rows[i], after: after[row.key]})
+		delete(after, row.key)
+	}
+	for i, row := range done.images.rows {
+		if after[row.key] == &done.images.rows[i] {
+			done.changes = append(done.changes, change{after: &done.images.rows[i]})
+		}
+	}
+	return done, nil
+}
+
+// insertThenSelect captures an INSERT where the database returns nothing: the
+// rows are read by the keys they were given or were assigned.
+func (s *statement) insertThenSelect(onConflict clause.OnConflict, upsert bool) (outcome, error) {
+	if len(s.table.keys) == 0 {
+		return outcome{}, fmt.Errorf("hooks: table %s has no primary key, so its changes cannot be captured on this database; add one", s.table.quoted())
+	}
+	met := &buffer{}
+	var err error
+	if upsert {
+		if met, err = s.selectConflicting(s.targets(onConflict)); err != nil {
+			return outcome{}, err
+		}
+	}
+	result, err := s.runExec(s.ConnPool, s.query, s.args)
+	if err != nil {
+		return outcome{}, err
+	}
+	done := outcome{result: result}
+	var rows *buffer
+	if upsert {
+		rows, err = s.selectConflicting(s.targets(onConflict))
+	}
+	if err == nil && (rows == nil || len(rows.values) == 0) {
+		rows, err = s.selectInserted(done)
+	}
+	if err != nil {
+		return outcome{}, err
+	}
+	before := index(s.imagesOf(s.table, met))
+	done.images = s.imagesOf(s.table, rows)
+	for i := range done.images.rows {
+		after := &done.images.rows[i]
+		done.changes = append(done.changes, change{before: before[after.key], after: after})
+	}
+	return done, nil
+}
+
+// errKeysUnknown says that rows were inserted whose keys cannot be known.
+var errKeysUnknown = errors.New("hooks: the keys of the inserted rows cannot be known on this database; set them in the model, or use auto-increment")
+
+// selectInserted reads the rows of a plain INSERT by the keys in its VALUES
+// or, for an auto-increment key, by the first one assigned: one statement is
+// given consecutive ones.
+func (s *statement) selectInserted(done outcome) (*buffer, error) {
+	affected, err := done.result.RowsAffected()
+	if err != nil || affected == 0 {
+		return &buffer{}, err
+	}
+	values, _ := s.db.Statement.Clauses["VALUES"].Expression.(clause.Values)
+	at := valuePlaces(values, s.table.keys)
+	if at == nil && len(s.table.keys) > 1 {
+		return nil, errKeysUnknown
+	}
+	assigned, err := done.result.LastInsertId()
+	if err != nil {
+		return nil, err
+	}
+	keys := make([][]any, max(len(values.Values), 1))
+	for i := range keys {
+		keys[i] = make([]any, len(s.table.keys))
+		for j := range keys[i] {
+			if at != nil && !isDefault(values.Values[i][at[j]]) {
+				keys[i][j] = values.Values[i][at[j]]
+				continue
+			}
+			if assigned == 0 {
+				return nil, errKeysUnknown
+			}
+			keys[i][j] = assigned
+			assigned++
+		}
+	}
+	rows, err := s.byKey(s.table.keys, keys)
+	if err == nil && int64(len(rows.values)) != affected {
+		err = errKeysUnknown
+	}
+	return rows, err
+}
+
+// isDefault reports whether a value in VALUES leaves the choice to the
+// database.
+func isDefault(value any) bool {
+	if value == nil {
+		return true
+	}
+	expr, ok := value.(clause.Expr)
+	return ok && strings.EqualFold(expr.SQL, "DEFAULT")
+}
+
+var _ gorm.ConnPool = (*interceptor)(nil)

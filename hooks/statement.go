@@ -1,0 +1,220 @@
+package hooks
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// statement is one INSERT, UPDATE or DELETE being captured.
+type statement struct {
+	*interceptor
+	// ctx is the app's context, for its own statement; own is detached from
+	// its cancellation, so that a change and its event are never split.
+	ctx, own context.Context
+	query    string
+	args     []any
+	// wantsRows says that the statement has a RETURNING of its own.
+	wantsRows bool
+	// ran says that the statement itself succeeded: from here on an error
+	// would leave a change without its event.
+	ran bool
+}
+
+// outcome is what a captured statement did.
+type outcome struct {
+	// own are the rows that the statement itself asked for.
+	own *buffer
+	// result is what the driver said, when the statement was executed as it
+	// stands; affected counts rows when it was not.
+	result   sql.Result
+	affected int64
+	// images has the columns of the changes.
+	images  *images
+	changes []change
+}
+
+// change is one row before and after; nil is no row.
+type change struct {
+	before, after *image
+	// unknown says that there was a row before, with values unknown.
+	unknown bool
+}
+
+// execute runs the statement by the technique that its kind and the database
+// call for.
+func (s *statement) execute() (outcome, error) {
+	verb, _, _ := strings.Cut(strings.TrimSpace(s.query), " ")
+	switch strings.ToUpper(verb) {
+	case "INSERT":
+		return s.insert()
+	case "UPDATE":
+		return s.update()
+	case "DELETE":
+		return s.delete()
+	default:
+		return outcome{}, &unknownStatementError{verb}
+	}
+}
+
+// unknownStatementError says that another plugin put a statement of a kind
+// that cannot be captured in the place of GORM's own.
+type unknownStatementError struct{ verb string }
+
+func (e *unknownStatementError) Error() string {
+	return "hooks: a statement that begins with " + e.verb + " cannot be captured; use INSERT, UPDATE or DELETE"
+}
+
+// tableName is the name that the statement knows the table by, quoted.
+func (s *statement) tableName() string { return s.table.quote(s.db.Statement.Table) }
+
+// tee runs the statement with the whole rows that it writes added to what it
+// returns, and splits the two.
+func (s *statement) tee(list string) (own, rows *buffer, err error) {
+	joint := " RETURNING 1 AS "
+	if s.wantsRows {
+		joint = ", 1 AS "
+	}
+	return s.runQuery(s.ConnPool, s.query+joint+s.table.quote(mark)+","+list, s.args)
+}
+
+// runQuery runs the app's statement in a form that returns rows.
+func (s *statement) runQuery(conn gorm.ConnPool, text string, args []any) (own, rows *buffer, err error) {
+	read := fetch
+	if s.dialect.prepareReads {
+		read = fetchPrepared
+	}
+	all, err := read(s.ctx, conn, text, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.ran = true
+	own, rows = all.split()
+	return own, rows, nil
+}
+
+// runExec runs the app's statement in a form that returns none.
+func (s *statement) runExec(conn gorm.ConnPool, text string, args []any) (sql.Result, error) {
+	done, err := conn.ExecContext(s.ctx, text, args...)
+	if err == nil {
+		s.ran = true
+	}
+	return done, err
+}
+
+// fresh returns an empty statement with the clauses of this one, to build SQL
+// around them. Expressions in them are built a second time.
+func (s *statement) fresh() *gorm.Statement {
+	from := s.db.Statement
+	return &gorm.Statement{
+		DB: from.DB, Table: from.Table, TableExpr: from.TableExpr, Model: from.Model, Dest: from.Dest,
+		ReflectValue: from.ReflectValue, Clauses: from.Clauses, Schema: from.Schema, Context: s.own,
+		ConnPool: s.ConnPool, Unscoped: from.Unscoped,
+	}
+}
+
+// target writes the table as the statement names it, alias and all.
+func target(to *gorm.Statement) { to.WriteQuoted(clause.Table{Name: clause.CurrentTable}) }
+
+// selectRows reads whole rows for images, by a statement built with fresh.
+func (s *statement) selectRows(from *gorm.Statement) (*buffer, error) {
+	if s.db.Error != nil { // an expression could not be built
+		return nil, s.db.Error
+	}
+	read := fetch
+	if s.dialect.prepareReads {
+		read = fetchPrepared
+	}
+	return read(s.own, unwrap(s.ConnPool), from.SQL.String(), from.Vars)
+}
+
+// takeWriteLock makes the transaction a writing one before it reads. SQLite
+// refuses the step from reading to writing, without waiting, when another
+// connection writes meanwhile.
+func (s *statement) takeWriteLock() error {
+	if !s.dialect.writeLock {
+		return nil
+	}
+	_, err := unwrap(s.ConnPool).ExecContext(s.own, "DELETE FROM "+s.table.quoted()+" WHERE 0")
+	return err
+}
+
+// maxKeys is how many rows one look-up by key names; the most parameters a
+// statement may have is 32,766 on SQLite and 65,535 elsewhere.
+const maxKeys = 500
+
+// byKey reads the rows with the keys, locked, in chunks. A key is the values
+// of the key columns.
+func (s *statement) byKey(columns []string, keys [][]any) (*buffer, error) {
+	all := &buffer{}
+	for len(keys) > 0 {
+		n := min(len(keys), maxKeys)
+		q := s.fresh()
+		q.WriteString("SELECT " + s.dialect.row(s.table, s.table.quoted()) + " FROM " + s.table.quoted() + " WHERE ")
+		writeKeys(q, s.table, "", columns, keys[:n])
+		q.WriteString(s.dialect.lock)
+		part, err := s.selectRows(q)
+		if err != nil {
+			return nil, err
+		}
+		all.columns = part.columns
+		all.values = append(all.values, part.values...)
+		keys = keys[n:]
+	}
+	return all, nil
+}
+
+// writeKeys writes the condition that a row has one of the keys. The columns
+// are qualified by name unless it is empty.
+func writeKeys(to *gorm.Statement, t *table, name string, columns []string, keys [][]any) {
+	qualified := make([]string, len(columns))
+	for i, column := range columns {
+		qualified[i] = t.quote(column)
+		if name != "" {
+			qualified[i] = name + "." + qualified[i]
+		}
+	}
+	if len(columns) == 1 {
+		to.WriteString(qualified[0] + " IN (")
+		for i, key := range keys {
+			if i > 0 {
+				to.WriteByte(',')
+			}
+			to.AddVar(to, key[0])
+		}
+		to.WriteByte(')')
+		return
+	}
+	to.WriteByte('(')
+	for i, key := range keys {
+		if i > 0 {
+			to.WriteString(" OR ")
+		}
+		to.WriteByte('(')
+		for j, value := range key {
+			if j > 0 {
+				to.WriteString(" AND ")
+			}
+			to.WriteString(qualified[j] + " = ")
+			to.AddVar(to, value)
+		}
+		to.WriteByte(')')
+	}
+	to.WriteByte(')')
+}
+
+// keysOf returns the raw key values of every row of a buffer.
+func keysOf(b *buffer, columns []string) [][]any {
+	at := places(b.columns, columns)
+	keys := make([][]any, len(b.values))
+	for i, values := range b.values {
+		keys[i] = make([]any, len(at))
+		for j, place := range at {
+			keys[i][j] = values[place]
+		}
+	}
+	return keys
+}

@@ -1,0 +1,298 @@
+package hooks
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/eventaudit/eventaudit/event"
+	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
+)
+
+// table is what capture knows about a table of the app as one statement names
+// it: with this model, or with none.
+type table struct {
+	// object is the ActionObject of its events.
+	object string
+	// schema and name are the real ones, without an alias; schema may be
+	// empty.
+	schema, name string
+	audited      bool
+	// keys are the columns of the primary key, in schema order; empty when
+	// the table has none.
+	keys  []string
+	rules *columnRules
+	// facts is nil until the first change of the table is captured.
+	facts *facts
+	// quote quotes an identifier.
+	quote func(string) string
+}
+
+// facts are what the catalog says about a table.
+type facts struct {
+	columns []column
+	keys    []string
+	// uniques are the columns of every unique index, the primary key
+	// included.
+	uniques [][]string
+	// triggers says that triggers may change a row after RETURNING saw it.
+	triggers bool
+}
+
+// column is a column of the catalog with its declared type.
+type column struct{ name, typeName string }
+
+// quoted returns the real name for use in SQL.
+func (t *table) quoted() string {
+	if t.schema == "" {
+		return t.quote(t.name)
+	}
+	return t.quote(t.schema) + "." + t.quote(t.name)
+}
+
+// columnRules are what struct tags say about the columns of a table. They are
+// shared by all models of the table, so that a write without the model is
+// masked too once the model was seen.
+type columnRules struct {
+	mutex                       sync.RWMutex
+	redact, drop, ignore, erase []string
+}
+
+// tableKey is a table as statements name it.
+type tableKey struct {
+	schema *schema.Schema
+	expr   string
+	name   string
+}
+
+func keyOf(stmt *gorm.Statement) tableKey {
+	key := tableKey{schema: stmt.Schema, name: stmt.Table}
+	if stmt.TableExpr != nil {
+		key.expr = stmt.TableExpr.SQL
+	}
+	return key
+}
+
+func quoter(d gorm.Dialector) func(string) string {
+	return func(name string) string {
+		var quoted strings.Builder
+		d.QuoteTo(&quoted, name)
+		return quoted.String()
+	}
+}
+
+// tables is the cache of them. Reading it takes no lock and no allocation.
+type tables struct {
+	known atomic.Pointer[map[tableKey]*table]
+	mutex sync.Mutex
+	rules map[string]*columnRules
+}
+
+func (ts *tables) get(key tableKey) *table {
+	if known := ts.known.Load(); known != nil {
+		return (*known)[key]
+	}
+	return nil
+}
+
+func (ts *tables) put(key tableKey, t *table) {
+	ts.mutex.Lock()
+	defer ts.mutex.Unlock()
+	grown := map[tableKey]*table{key: t}
+	if known := ts.known.Load(); known != nil {
+		for k, v := range *known {
+			if k != key {
+				grown[k] = v
+			}
+		}
+	}
+	ts.known.Store(&grown)
+}
+
+// forget drops everything the catalog said, after a change of the schema.
+func (ts *tables) forget() {
+	ts.mutex.Lock()
+	defer ts.mutex.Unlock()
+	ts.known.Store(nil)
+}
+
+// rulesOf returns the rules of the table, with those of the model added.
+func (ts *tables) rulesOf(t *table, model *schema.Schema) (*columnRules, error) {
+	ts.mutex.Lock()
+	defer ts.mutex.Unlock()
+	if ts.rules == nil {
+		ts.rules = map[string]*columnRules{}
+	}
+	name := t.schema + "." + t.name
+	rules := ts.rules[name]
+	if rules == nil {
+		rules = &columnRules{}
+		ts.rules[name] = rules
+	}
+	if model == nil {
+		return rules, nil
+	}
+	return rules, rules.add(model)
+}
+
+// tableOf returns the table of a statement, nil when its changes are not
+// recorded.
+func (c *capturer) tableOf(db *gorm.DB) (*table, error) {
+	stmt := db.Statement
+	key := keyOf(stmt)
+	t := c.tables.get(key)
+	if t == nil {
+		var err error
+		if t, err = c.resolve(db, key); err != nil {
+			return nil, err
+		}
+		c.tables.put(key, t)
+	}
+	if !t.audited {
+		return nil, nil
+	}
+	return t, nil
+}
+
+// resolve finds out about a table what needs no catalog.
+func (c *capturer) resolve(db *gorm.DB, key tableKey) (*table, error) {
+	t := &table{name: key.name, quote: quoter(db.Dialector)}
+	if key.expr != "" {
+		t.schema, t.name = realName(key.expr)
+	}
+	t.object = t.name
+	model := key.schema
+	if model != nil && model.ModelType.Name() != "" && ownTable(model, t) {
+		t.object = model.Name
+	}
+	if t.name == "" {
+		return t, nil
+	}
+	t.audited = c.Audited(t.object, t.name)
+	var err error
+	t.rules, err = c.tables.rulesOf(t, model)
+	return t, err
+}
+
+// ownTable reports whether the table is the one that the model names as its
+// own. A model written to another table does not lend it its name, or the
+// histories of two records would mix.
+func ownTable(model *schema.Schema, t *table) bool {
+	_, name := realName(model.Table)
+	return name == t.name
+}
+
+// learn adds what the catalog knows, once.
+func (c *capturer) learn(ctx context.Context, conn gorm.ConnPool, db *gorm.DB, t *table) (*table, error) {
+	if t.facts != nil {
+		return t, nil
+	}
+	known := *t
+	found, err := c.dialect.facts(ctx, conn, &known)
+	if err != nil {
+		return nil, fmt.Errorf("read the catalog about %s: %w", known.quoted(), err)
+	}
+	known.facts = &found
+	known.keys = found.keys
+	stmt := db.Statement
+	if stmt.Schema != nil && len(stmt.Schema.PrimaryFieldDBNames) > 0 {
+		known.keys = stmt.Schema.PrimaryFieldDBNames
+	}
+	c.tables.put(keyOf(stmt), &known)
+	return &known, nil
+}
+
+// realName splits a table expression into schema and table, without quotes
+// and alias.
+func realName(expr string) (schemaName, table string) {
+	expr = strings.TrimSpace(expr)
+	var parts []string
+	var part strings.Builder
+	var quote byte
+scan:
+	for i := 0; i < len(expr); i++ {
+		switch b := expr[i]; {
+		case quote != 0 && b == quote:
+			quote = 0
+		case quote != 0:
+			part.WriteByte(b)
+		case b == '"' || b == '`':
+			quote = b
+		case b == '.':
+			parts = append(parts, part.String())
+			part.Reset()
+		case b == ' ' || b == '\t' || b == '\n':
+			break scan
+		default:
+			part.WriteByte(b)
+		}
+	}
+	parts = append(parts, part.String())
+	if n := len(parts); n > 1 {
+		return parts[n-2], parts[n-1]
+	}
+	return "", parts[0]
+}
+
+// add takes over what the model's struct tags say.
+func (r *columnRules) add(model *schema.Schema) error {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	for _, field := range model.Fields {
+		if field.DBName == "" {
+			continue
+		}
+		for _, tag := range auditTags(model, field) {
+			var list *[]string
+			switch tag {
+			case "redact":
+				list = &r.redact
+			case "-":
+				list = &r.drop
+			case "ignore":
+				list = &r.ignore
+			default:
+				return &event.FieldError{
+					Field: model.Name + "." + field.Name, Value: tag,
+					Reason: `is not an audit tag; use audit:"redact", audit:"-" or audit:"ignore"`,
+				}
+			}
+			if !slices.Contains(*list, field.DBName) {
+				*list = append(*list, field.DBName)
+			}
+		}
+		if _, soft := reflect.New(field.IndirectFieldType).Interface().(schema.DeleteClausesInterface); soft &&
+			!slices.Contains(r.erase, field.DBName) {
+			r.erase = append(r.erase, field.DBName)
+		}
+	}
+	return nil
+}
+
+// auditTags returns the audit tags of a field and of the structs that it is
+// embedded in.
+func auditTags(model *schema.Schema, field *schema.Field) []string {
+	var tags []string
+	within := model.ModelType
+	for _, index := range field.StructField.Index {
+		if index < 0 { // GORM marks a step through a pointer so.
+			index = -index - 1
+		}
+		for within.Kind() == reflect.Pointer {
+			within = within.Elem()
+		}
+		step := within.Field(index)
+		if value, ok := step.Tag.Lookup("audit"); ok {
+			for tag := range strings.SplitSeq(value, ",") {
+				tags = append(tags, strings.TrimSpace(tag))
+			}
+		}
+		within = step.Type
+	}
+	return tags
+}

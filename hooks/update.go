@@ -1,0 +1,348 @@
+package hooks
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// update captures an UPDATE: every row it changes with its values before and
+// after. The rows are fixed and locked before they change, so that a WHERE on
+// the changed columns, or another writer, cannot come between.
+func (s *statement) update() (outcome, error) {
+	switch {
+	case !s.reproducible():
+		return s.updateBlind()
+	case len(s.table.keys) == 0:
+		return s.updateUnpaired()
+	case s.dialect.oldReturning && !s.has("FROM"):
+		return s.updateReturningOld()
+	default:
+		return s.updateAfterSelect()
+	}
+}
+
+// reproducible reports whether the statement is what its clauses say. It is
+// not when another plugin wrote the SQL; then nothing can be built around it.
+func (s *statement) reproducible() bool {
+	if !s.has("SET") {
+		return false
+	}
+	again := s.fresh()
+	again.Build(s.updateClauses()...)
+	return again.SQL.String() == s.query && len(again.Vars) == len(s.args)
+}
+
+func (s *statement) updateClauses() []string {
+	return s.db.Callback().Update().Clauses
+}
+
+func (s *statement) has(name string) bool {
+	_, ok := s.db.Statement.Clauses[name]
+	return ok
+}
+
+// updateReturningOld does it in one statement: a CTE locks the rows and keeps
+// them as they are, the UPDATE joins it by key and returns both.
+func (s *statement) updateReturningOld() (outcome, error) {
+	const old, row, key = "__old", "__row", "__key"
+	t, quote := s.tableName(), s.table.quote
+	q := s.fresh()
+	// COALESCE makes a whole row of t.* where a bare t might be a column.
+	q.WriteString("WITH " + quote(old) + " AS (SELECT COALESCE(" + t + ".*) AS " + quote(row))
+	for i, column := range s.table.keys {
+		q.WriteString("," + t + "." + quote(column) + " AS " + quote(key+strconv.Itoa(i)))
+	}
+	q.WriteString(" FROM ")
+	target(q)
+	q.WriteByte(' ')
+	q.Build("WHERE")
+	q.WriteString(s.lock() + ") ")
+	q.Build("UPDATE", "SET")
+	q.WriteString(" FROM " + quote(old) + " WHERE ")
+	for i, column := range s.table.keys {
+		if i > 0 {
+			q.WriteString(" AND ")
+		}
+		q.WriteString(t + "." + quote(column) + " = " + quote(old) + "." + quote(key+strconv.Itoa(i)))
+	}
+	q.WriteString(" RETURNING ")
+	if s.wantsRows {
+		s.ownReturning(q)
+		q.WriteByte(',')
+	}
+	q.WriteString("1 AS " + quote(mark) + "," + t + ".*,(" + quote(old) + "." + quote(row) + ").*")
+
+	own, both, err := s.runQuery(s.ConnPool, q.SQL.String(), q.Vars)
+	if err != nil {
+		return outcome{}, err
+	}
+	half := len(both.columns) / 2
+	after := s.imagesOf(s.table, both.cut(0, half))
+	before := s.imagesOf(s.table, both.cut(half, 2*half))
+	done := outcome{own: own, affected: int64(len(both.values)), images: after}
+	for i := range after.rows {
+		done.changes = append(done.changes, change{before: &before.rows[i], after: &after.rows[i]})
+	}
+	if s.table.facts.triggers {
+		return s.reread(done, keysOf(both.cut(0, half), s.table.keys))
+	}
+	return done, nil
+}
+
+// ownReturning writes the statement's own RETURNING list with its columns
+// qualified, because the CTE has columns too.
+func (s *statement) ownReturning(to *gorm.Statement) {
+	returning, _ := s.db.Statement.Clauses["RETURNING"].Expression.(clause.Returning)
+	if len(returning.Columns) == 0 {
+		to.WriteString(s.tableName() + ".*")
+		return
+	}
+	for i, column := range returning.Columns {
+		if i > 0 {
+			to.WriteByte(',')
+		}
+		switch {
+		case column.Name == "*":
+			to.WriteString(s.tableName() + ".*")
+		case column.Table == "" && !column.Raw:
+			column.Table = clause.CurrentTable
+			to.WriteQuoted(column)
+		default:
+			to.WriteQuoted(column)
+		}
+	}
+}
+
+// updateAfterSelect reads and locks the rows first and then runs the UPDATE,
+// held to their keys where other writers could add rows to it.
+func (s *statement) updateAfterSelect() (outcome, error) {
+	if err := s.takeWriteLock(); err != nil {
+		return outcome{}, err
+	}
+	moved := s.movedKeys()
+	before, err := s.lockRows("UPDATE", moved)
+	if err != nil {
+		return outcome{}, err
+	}
+	width := len(before.columns) - len(moved)
+	oldRows := s.imagesOf(s.table, before.cut(0, width))
+	newKeys := s.newKeys(before, width, moved)
+
+	var done outcome
+	var rows *buffer
+	if s.dialect.updateReturning {
+		done.own, rows, err = s.tee(s.dialect.row(s.table, s.returningName()))
+		if err != nil {
+			return outcome{}, err
+		}
+		done.affected = int64(len(rows.values))
+		if s.table.facts.triggers {
+			rows, err = s.byKey(s.table.keys, newKeys)
+		}
+	} else {
+		done.result, err = s.runRestricted("UPDATE", before.cut(0, width))
+		if err != nil {
+			return outcome{}, err
+		}
+		rows, err = s.byKey(s.table.keys, newKeys)
+	}
+	if err != nil {
+		return outcome{}, err
+	}
+	done.images = s.imagesOf(s.table, rows)
+	after := index(done.images)
+	for i := range oldRows.rows {
+		done.changes = append(done.changes, change{before: &oldRows.rows[i], after: after[s.keyText(oldRows, newKeys[i])]})
+	}
+	return done, nil
+}
+
+// keyText is the key of a row as images have it.
+func (s *statement) keyText(set *images, key []any) string {
+	var text []byte
+	for i, value := range key {
+		place := set.keys[i]
+		text = s.dialect.encode(text, value, set.types[place])
+		text = append(text, ',')
+	}
+	return string(text)
+}
+
+// movedKeys returns the assignments of the statement to key columns.
+func (s *statement) movedKeys() []clause.Assignment {
+	set, _ := s.db.Statement.Clauses["SET"].Expression.(clause.Set)
+	var moved []clause.Assignment
+	for _, assignment := range set {
+		if slices.Contains(s.table.keys, assignment.Column.Name) {
+			moved = append(moved, assignment)
+		}
+	}
+	return moved
+}
+
+// newKeys returns the keys of the locked rows as the statement leaves them:
+// the old ones, or where it assigns to key columns what it assigns, which the
+// SELECT evaluated for each row in the columns behind width.
+func (s *statement) newKeys(before *buffer, width int, moved []clause.Assignment) [][]any {
+	keys := keysOf(before, s.table.keys)
+	for m, assignment := range moved {
+		place := slices.Index(s.table.keys, assignment.Column.Name)
+		for i, values := range before.values {
+			keys[i][place] = values[width+m]
+		}
+	}
+	return keys
+}
+
+// lockRows reads the rows that the statement is about to change, by its own
+// WHERE, and locks them where the database can. The values that the statement
+// moves keys to are added behind the columns of the table.
+func (s *statement) lockRows(verb string, moved []clause.Assignment) (*buffer, error) {
+	q := s.fresh()
+	q.WriteString("SELECT " + s.dialect.row(s.table, s.tableName()))
+	for i, assignment := range moved {
+		q.WriteByte(',')
+		q.AddVar(q, assignment.Value)
+		q.WriteString(" AS " + s.table.quote("__key"+strconv.Itoa(i)))
+	}
+	q.WriteString(" FROM ")
+	target(q)
+	if from, ok := s.db.Statement.Clauses["FROM"]; ok && verb == "UPDATE" {
+		if tables, ok := from.Expression.(clause.From); ok && len(tables.Tables)+len(tables.Joins) > 0 {
+			q.WriteByte(',')
+			tables.Build(q)
+		}
+	}
+	q.WriteByte(' ')
+	q.Build("WHERE", "ORDER BY", "LIMIT")
+	q.WriteString(s.lock())
+	return s.selectRows(q)
+}
+
+// lock is the lock that rows need before this statement changes them. Only one
+// that moves keys may keep inserts of child rows waiting.
+func (s *statement) lock() string {
+	if len(s.movedKeys()) > 0 {
+		return s.dialect.keyLock
+	}
+	return s.dialect.lock
+}
+
+// runRestricted runs the statement held to the rows that were locked, so that
+// a row which matches its WHERE only since then is left alone, as it would be
+// had the statement run at once.
+func (s *statement) runRestricted(verb string, locked *buffer) (sql.Result, error) {
+	if len(s.table.keys) == 0 {
+		return nil, fmt.Errorf("hooks: table %s has no primary key, so its changes cannot be captured on this database; add one", s.table.quoted())
+	}
+	q := s.fresh()
+	if verb == "UPDATE" {
+		q.Build("UPDATE", "SET")
+	} else {
+		q.Build("DELETE", "FROM")
+	}
+	q.WriteString(" WHERE ")
+	if where, ok := s.db.Statement.Clauses["WHERE"].Expression.(clause.Where); ok && len(where.Exprs) > 0 {
+		q.WriteByte('(')
+		where.Build(q)
+		q.WriteString(") AND ")
+	}
+	if len(locked.values) == 0 {
+		q.WriteString("1 = 0")
+	} else {
+		writeKeys(q, s.table, s.tableName(), s.table.keys, keysOf(locked, s.table.keys))
+	}
+	q.WriteByte(' ')
+	q.Build("ORDER BY", "LIMIT")
+	return s.runExec(unwrap(s.ConnPool), q.SQL.String(), q.Vars)
+}
+
+// reread replaces the images after by what a second look finds, for tables
+// whose triggers change rows after RETURNING saw them.
+func (s *statement) reread(done outcome, keys [][]any) (outcome, error) {
+	rows, err := s.byKey(s.table.keys, keys)
+	if err != nil {
+		return outcome{}, err
+	}
+	after := index(s.imagesOf(s.table, rows))
+	for i, c := range done.changes {
+		if c.after != nil {
+			done.changes[i].after = after[c.after.key]
+		}
+	}
+	return done, nil
+}
+
+// updateBlind captures a statement whose SQL another plugin wrote: the new
+// rows are known, the old ones are not, and the events say so.
+func (s *statement) updateBlind() (outcome, error) {
+	if !s.dialect.updateReturning {
+		return outcome{}, errors.New("hooks: another plugin wrote the SQL of this UPDATE, and the database cannot return the rows it changes; exclude the table with ignore.models or write the update through GORM")
+	}
+	own, rows, err := s.tee(s.dialect.row(s.table, s.returningName()))
+	if err != nil {
+		return outcome{}, err
+	}
+	done := outcome{own: own, affected: int64(len(rows.values)), images: s.imagesOf(s.table, rows)}
+	for i := range done.images.rows {
+		done.changes = append(done.changes, change{after: &done.images.rows[i], unknown: true})
+	}
+	return done, nil
+}
+
+// updateUnpaired captures an UPDATE of a table without a key: old and new rows
+// are both known, but not which became which. Rows that are the same before
+// and after did not change; of the others the old ones are recorded as deleted
+// and the new ones as created.
+func (s *statement) updateUnpaired() (outcome, error) {
+	if !s.dialect.updateReturning {
+		return outcome{}, fmt.Errorf("hooks: table %s has no primary key, so its changes cannot be captured on this database; add one", s.table.quoted())
+	}
+	if err := s.takeWriteLock(); err != nil {
+		return outcome{}, err
+	}
+	before, err := s.lockRows("UPDATE", nil)
+	if err != nil {
+		return outcome{}, err
+	}
+	own, rows, err := s.tee(s.dialect.row(s.table, s.returningName()))
+	if err != nil {
+		return outcome{}, err
+	}
+	done := outcome{own: own, affected: int64(len(rows.values)), images: s.imagesOf(s.table, rows)}
+	old := s.imagesOf(s.table, before)
+	if len(old.rows) == 1 && len(done.images.rows) == 1 {
+		done.changes = []change{{before: &old.rows[0], after: &done.images.rows[0]}}
+		return done, nil
+	}
+	for _, row := range without(old.rows, done.images.rows) {
+		done.changes = append(done.changes, change{before: row})
+	}
+	for _, row := range without(done.images.rows, old.rows) {
+		done.changes = append(done.changes, change{after: row})
+	}
+	return done, nil
+}
+
+// without returns the rows that are not among the others, one for one.
+func without(rows, others []image) []*image {
+	present := map[string]int{}
+	for _, row := range others {
+		present[row.content()]++
+	}
+	var left []*image
+	for i, row := range rows {
+		if present[row.content()] > 0 {
+			present[row.content()]--
+			continue
+		}
+		left = append(left, &rows[i])
+	}
+	return left
+}

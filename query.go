@@ -1,0 +1,33 @@
+package eventaudit
+
+import (
+	"context"
+	"iter"
+
+	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/repository"
+)
+
+// Events returns the events that the filter asks for. They are all held in
+// memory; use All for long lists. The error wraps event.ErrInvalid when the
+// filter breaks a rule.
+func (a *Auditor) Events(ctx context.Context, f event.Filter) ([]event.Event, error) {
+	var events []event.Event
+	for e, err := range a.All(ctx, f) {
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+// All yields the events that the filter asks for, one by one. It ends after
+// the first error, which comes with a zero event.
+func (a *Auditor) All(ctx context.Context, f event.Filter) iter.Seq2[event.Event, error] {
+	t, err := a.installed()
+	if err != nil {
+		return repository.Failed(err)
+	}
+	return t.repository.Find(ctx, f)
+}

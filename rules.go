@@ -1,0 +1,99 @@
+package eventaudit
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/redact"
+)
+
+// rules decide what is recorded.
+type rules struct {
+	config Config
+	logger *slog.Logger
+	mask   *redact.Matcher
+	// byDefault says that ignore.models is the default, not a user's choice.
+	byDefault bool
+
+	mutex  sync.Mutex
+	warned map[string]bool
+	seen   map[string]bool
+	once   sync.Once
+}
+
+func newRules(config Config) (*rules, error) {
+	mask, err := redact.New(config.Redact.Fields)
+	if err != nil {
+		return nil, err
+	}
+	return &rules{
+		config: config, logger: config.Logger, mask: mask,
+		byDefault: slices.Equal(config.Ignore.Models, DefaultConfig().Ignore.Models),
+		warned:    map[string]bool{}, seen: map[string]bool{},
+	}, nil
+}
+
+// ownTables is the prefix of the tables that hold the trail itself.
+const ownTables = "event_audit_"
+
+// audited decides about a model, once. Either name of it counts.
+func (r *rules) audited(object, table string) bool {
+	r.mutex.Lock()
+	r.seen[object], r.seen[table] = true, true
+	r.mutex.Unlock()
+	if !r.config.TrackModels || strings.HasPrefix(table, ownTables) || slices.Contains(r.config.Ignore.Categories, event.CategoryModel) {
+		return false
+	}
+	named := func(list []string) bool { return slices.Contains(list, object) || slices.Contains(list, table) }
+	if len(r.config.Track.Models) > 0 {
+		return named(r.config.Track.Models)
+	}
+	if !named(r.config.Ignore.Models) {
+		return true
+	}
+	if r.byDefault {
+		r.warnOnce("ignored "+object, "model is not audited because the default of ignore.models names it; set ignore.models to silence this warning, or to an empty list to audit the model",
+			"model", object, "table", table)
+	}
+	return false
+}
+
+// keeps reports whether an event passes the rules about events.
+func (r *rules) keeps(ctx context.Context, e event.Event) bool {
+	switch {
+	case e.Category == event.CategoryModel && !r.config.TrackModels,
+		e.Category == event.CategoryAction && !r.config.TrackActions,
+		slices.Contains(r.config.Ignore.Categories, e.Category),
+		slices.Contains(r.config.Ignore.Actions, e.Action):
+		return false
+	}
+	return r.config.Skip == nil || !r.config.Skip(ctx, e)
+}
+
+// warnUnseen names, once, the entries of track.models that no change matched.
+func (r *rules) warnUnseen() {
+	r.once.Do(func() {
+		for _, name := range r.config.Track.Models {
+			r.mutex.Lock()
+			seen := r.seen[name]
+			r.mutex.Unlock()
+			if !seen {
+				r.logger.Warn("no change of this model was seen; if the name in track.models is misspelt, its changes are not audited (names are Go types or tables, with case)",
+					"track.models", name)
+			}
+		}
+	})
+}
+
+func (r *rules) warnOnce(key, message string, args ...any) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if !r.warned[key] {
+		r.warned[key] = true
+		r.logger.Warn(message, args...)
+	}
+}
