@@ -153,16 +153,17 @@ func (t takeover) page(ctx context.Context, conn gorm.ConnPool, after string) (e
 
 func (t takeover) selectPage(after string) (query string, args []any) {
 	d := t.dialect
+	table := d.quoted(sqlrepo.Table)
 	expressions := make([]string, len(ancestorColumns))
 	for i, name := range ancestorColumns {
-		column := "t." + d.quoted(name)
+		column := table + "." + d.quoted(name)
 		expressions[i] = d.text(column)
 		if name == "timestamp" {
 			expressions[i] = d.moment(column)
 		}
 	}
-	id := "t." + d.quoted("id")
-	query = "SELECT " + strings.Join(expressions, ", ") + " FROM " + d.quoted(sqlrepo.Table) + " t"
+	id := table + "." + d.quoted("id")
+	query = "SELECT " + strings.Join(expressions, ", ") + " FROM " + table
 	if after != "" {
 		query, args = query+" WHERE "+id+" > "+d.placeholder, []any{after}
 	}
@@ -179,14 +180,14 @@ func (t takeover) sort(ctx context.Context, conn gorm.ConnPool) error {
 	columns = slices.DeleteFunc(columns, func(name string) bool { return name == sequenceColumn })
 	list := t.dialect.all(columns)
 	order := t.dialect.all([]string{"timestamp", "id"})
-	if err := execute(ctx, conn, "INSERT INTO "+t.dialect.quoted(sorted)+" ("+list+") SELECT "+list+" FROM "+t.dialect.quoted(staging)+" ORDER BY "+order); err != nil {
+	if err := execute(ctx, conn, "INSERT INTO "+t.quoted(sorted)+" ("+list+") SELECT "+list+" FROM "+t.quoted(staging)+" ORDER BY "+order); err != nil {
 		return err
 	}
-	before, err := count(ctx, conn, t.dialect.quoted(sqlrepo.Table))
+	before, err := count(ctx, conn, t.quoted(sqlrepo.Table))
 	if err != nil {
 		return err
 	}
-	after, err := count(ctx, conn, t.dialect.quoted(sorted))
+	after, err := count(ctx, conn, t.quoted(sorted))
 	if err != nil {
 		return err
 	}
@@ -196,10 +197,12 @@ func (t takeover) sort(ctx context.Context, conn gorm.ConnPool) error {
 	return nil
 }
 
+func (t takeover) quoted(name string) string { return t.dialect.quoted(name) }
+
 func (t takeover) rename(from, to string) string {
-	return "ALTER TABLE " + t.dialect.quoted(from) + " RENAME TO " + t.dialect.quoted(to)
+	return "ALTER TABLE " + t.quoted(from) + " RENAME TO " + t.quoted(to)
 }
 
 func (t takeover) drop(table string) string {
-	return "DROP TABLE IF EXISTS " + t.dialect.quoted(table)
+	return "DROP TABLE IF EXISTS " + t.quoted(table)
 }
