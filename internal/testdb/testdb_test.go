@@ -6,9 +6,10 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/eventaudit/eventaudit/internal/testdb"
 	"github.com/google/go-cmp/cmp"
 	"gorm.io/gorm"
+
+	"github.com/eventaudit/eventaudit/internal/testdb"
 )
 
 type note struct {

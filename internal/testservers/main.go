@@ -80,7 +80,9 @@ func runReported(command *process) (int, error) {
 	if err := errors.Join(writer.Close(), <-done); err != nil {
 		return 1, err
 	}
-	report.summary()
+	if err := report.summary(); err != nil {
+		return 1, err
+	}
 	code, err := exitCode(failed)
 	if code == 0 && !report.complete() {
 		code = 1

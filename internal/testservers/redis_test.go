@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventaudit/eventaudit/internal/testdb"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/eventaudit/eventaudit/internal/testdb"
 )
 
 func TestPingReachesRedis(t *testing.T) {

@@ -34,6 +34,7 @@ func (t test) String() string { return t.pkg + " " + t.name }
 // report prints what failed, a line per package, and the counts.
 type report struct {
 	out      io.Writer
+	broken   error                     // the first one of out
 	output   map[test]*strings.Builder // of those that have not ended yet
 	database map[test][]string         // what they said they ran on
 	count    map[string]int            // tests that passed or failed, per database
@@ -107,7 +108,7 @@ func (r *report) addPackage(l line) {
 	case l.Action != "output" && l.Action != "build-output":
 	case l.Output == "PASS\n" || l.Output == "FAIL\n" || strings.Contains(l.Output, "[no test files]"):
 	default:
-		fmt.Fprint(r.out, l.Output)
+		r.print("%s", l.Output)
 	}
 }
 
@@ -119,7 +120,7 @@ func (r *report) end(t test, action string) {
 		r.skipped = append(r.skipped, t)
 	case "fail":
 		r.failed = append(r.failed, t)
-		fmt.Fprint(r.out, r.output[t])
+		r.print("%s", r.output[t])
 	}
 	if action != "skip" {
 		for _, name := range r.databasesOf(t) {
@@ -142,17 +143,25 @@ func (r *report) databasesOf(t test) []string {
 // complete reports whether no test was skipped.
 func (r *report) complete() bool { return len(r.skipped) == 0 }
 
-// summary prints the counts.
-func (r *report) summary() {
-	fmt.Fprintln(r.out)
+// summary prints the counts. The error says that the report could not be
+// printed as a whole.
+func (r *report) summary() error {
+	r.print("\n")
 	for _, name := range slices.Sorted(maps.Keys(r.count)) {
-		fmt.Fprintf(r.out, "%s: %d tests\n", name, r.count[name])
+		r.print("%s: %d tests\n", name, r.count[name])
 	}
 	for _, t := range r.failed {
-		fmt.Fprintln(r.out, "failed:", t)
+		r.print("failed: %s\n", t)
 	}
 	for _, t := range r.skipped {
-		fmt.Fprintln(r.out, "skipped, which is not allowed here:", t)
+		r.print("skipped, which is not allowed here: %s\n", t)
 	}
-	fmt.Fprintf(r.out, "%d passed, %d failed, %d skipped\n", r.passed, len(r.failed), len(r.skipped))
+	r.print("%d passed, %d failed, %d skipped\n", r.passed, len(r.failed), len(r.skipped))
+	return r.broken
+}
+
+func (r *report) print(format string, values ...any) {
+	if _, err := fmt.Fprintf(r.out, format, values...); err != nil && r.broken == nil {
+		r.broken = err
+	}
 }

@@ -81,7 +81,9 @@ func TestReportIsNotCompleteWhenATestWasSkipped(t *testing.T) {
 	if r.complete() {
 		t.Error("complete with a skipped test")
 	}
-	r.summary()
+	if err := r.summary(); err != nil {
+		t.Error(err)
+	}
 	for _, want := range []string{"skipped, which is not allowed here: p TestB\n", "\n1 passed, 0 failed, 1 skipped\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())

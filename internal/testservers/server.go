@@ -19,6 +19,7 @@ type server struct {
 	dsn     string
 	process *process
 	ended   chan struct{} // closed when the process is gone
+	how     error         // it ended; valid after that
 }
 
 // place is where a server may live.
@@ -36,17 +37,13 @@ func startServer(ctx context.Context, k kind, folder string) (*server, error) {
 		return nil, err
 	}
 	p, err := k.start(at)
-	if err != nil {
+	if err := errors.Join(err, at.log.Close()); err != nil {
 		return nil, at.explain(err)
 	}
 	s := &server{dsn: k.dsn(at.port), process: p, ended: make(chan struct{})}
 	go func() {
-		defer close(s.ended)
-		// How a server ends matters only when it was too early, and then its
-		// log says more.
-		if err := p.wait(); err != nil {
-			fmt.Fprintln(at.log, err)
-		}
+		s.how = p.wait()
+		close(s.ended)
 	}()
 	if err := s.answers(ctx, k); err != nil {
 		return nil, at.explain(errors.Join(err, s.stop()))
@@ -107,7 +104,7 @@ func (s *server) answers(ctx context.Context, k kind) error {
 		}
 		select {
 		case <-s.ended:
-			return errors.New("it ended at once")
+			return errors.Join(errors.New("it ended at once"), s.how)
 		case <-ctx.Done():
 			return fmt.Errorf("it does not answer: %w", failed)
 		case <-again.C:
