@@ -114,7 +114,7 @@ func MetaFrom(ctx context.Context) map[string]string { return maps.Clone(scopeOf
 func AuditDisabled(ctx context.Context) bool { return scopeOf(ctx).off }
 
 // FillFrom fills the fields that the context speaks of and the event leaves
-// empty.
+// empty. Facts of the context join the event's own Meta, whose keys win.
 func (e *Event) FillFrom(ctx context.Context) {
 	s := scopeOf(ctx)
 	fill := func(field *string, value string) {
@@ -130,7 +130,9 @@ func (e *Event) FillFrom(ctx context.Context) {
 	fill(&e.TraceID, s.request.TraceID)
 	fill(&e.IPAddress, s.request.IPAddress)
 	fill(&e.UserAgent, s.request.UserAgent)
-	if e.Meta == nil {
-		e.Meta = s.meta
+	if len(s.meta) > 0 {
+		meta := maps.Clone(s.meta)
+		maps.Copy(meta, e.Meta)
+		e.Meta = meta
 	}
 }

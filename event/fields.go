@@ -1,32 +1,30 @@
 package event
 
-// stringField is a field that Event and Filter share.
-type stringField struct {
-	name     string
-	ofEvent  func(*Event) *string
-	ofFilter func(*Filter) *string
+// stringFields are the names of the string fields that Event and Filter share,
+// in column order. Outcome, which has a type of its own, is not among them.
+var stringFields = [...]string{
+	"id", "category", "action", "actor", "action_object", "action_object_id",
+	"target_type", "target_id", "error", "transaction_id", "request_id", "trace_id",
+	"tenant", "reason", "on_behalf_of", "ip_address", "user_agent",
 }
 
-// stringFields is the one list of them, in column order. Outcome, which has a
-// type of its own, is not in it.
-var stringFields = []stringField{
-	{"id", func(e *Event) *string { return &e.ID }, func(f *Filter) *string { return &f.ID }},
-	{"category", func(e *Event) *string { return &e.Category }, func(f *Filter) *string { return &f.Category }},
-	{"action", func(e *Event) *string { return &e.Action }, func(f *Filter) *string { return &f.Action }},
-	{"actor", func(e *Event) *string { return &e.Actor }, func(f *Filter) *string { return &f.Actor }},
-	{"action_object", func(e *Event) *string { return &e.ActionObject }, func(f *Filter) *string { return &f.ActionObject }},
-	{"action_object_id", func(e *Event) *string { return &e.ActionObjectID }, func(f *Filter) *string { return &f.ActionObjectID }},
-	{"target_type", func(e *Event) *string { return &e.TargetType }, func(f *Filter) *string { return &f.TargetType }},
-	{"target_id", func(e *Event) *string { return &e.TargetID }, func(f *Filter) *string { return &f.TargetID }},
-	{"error", func(e *Event) *string { return &e.Error }, func(f *Filter) *string { return &f.Error }},
-	{"transaction_id", func(e *Event) *string { return &e.TransactionID }, func(f *Filter) *string { return &f.TransactionID }},
-	{"request_id", func(e *Event) *string { return &e.RequestID }, func(f *Filter) *string { return &f.RequestID }},
-	{"trace_id", func(e *Event) *string { return &e.TraceID }, func(f *Filter) *string { return &f.TraceID }},
-	{"tenant", func(e *Event) *string { return &e.Tenant }, func(f *Filter) *string { return &f.Tenant }},
-	{"reason", func(e *Event) *string { return &e.Reason }, func(f *Filter) *string { return &f.Reason }},
-	{"on_behalf_of", func(e *Event) *string { return &e.OnBehalfOf }, func(f *Filter) *string { return &f.OnBehalfOf }},
-	{"ip_address", func(e *Event) *string { return &e.IPAddress }, func(f *Filter) *string { return &f.IPAddress }},
-	{"user_agent", func(e *Event) *string { return &e.UserAgent }, func(f *Filter) *string { return &f.UserAgent }},
+// stringValues are what the fields of stringFields hold, in their order.
+type stringValues [len(stringFields)]string
+
+func (e *Event) stringValues() stringValues {
+	return stringValues{
+		e.ID, e.Category, e.Action, e.Actor, e.ActionObject, e.ActionObjectID, e.TargetType,
+		e.TargetID, e.Error, e.TransactionID, e.RequestID, e.TraceID, e.Tenant, e.Reason,
+		e.OnBehalfOf, e.IPAddress, e.UserAgent,
+	}
+}
+
+func (f *Filter) stringValues() stringValues {
+	return stringValues{
+		f.ID, f.Category, f.Action, f.Actor, f.ActionObject, f.ActionObjectID, f.TargetType,
+		f.TargetID, f.Error, f.TransactionID, f.RequestID, f.TraceID, f.Tenant, f.Reason,
+		f.OnBehalfOf, f.IPAddress, f.UserAgent,
+	}
 }
 
 // Field is a named string of an Event with the filter value asked of it.
@@ -42,9 +40,9 @@ type Field struct {
 // that a field added to Filter reaches all of them.
 func (f Filter) Fields() []Field {
 	var set []Field
-	for _, field := range stringFields {
-		if value := *field.ofFilter(&f); value != "" {
-			set = append(set, Field{field.name, value})
+	for i, value := range f.stringValues() {
+		if value != "" {
+			set = append(set, Field{stringFields[i], value})
 		}
 	}
 	if f.Outcome != "" {

@@ -61,9 +61,9 @@ func (f Filter) Validate() error {
 	broken := func(field string, value any, reason string) {
 		problems = append(problems, &FieldError{Field: field, Value: value, Reason: reason})
 	}
-	for _, field := range stringFields {
-		if value := *field.ofFilter(&f); !storable(value) {
-			broken(field.name, value, unstorable)
+	for i, value := range f.stringValues() {
+		if !storable(value) {
+			broken(stringFields[i], value, unstorable)
 		}
 	}
 	if !f.From.IsZero() && !f.To.IsZero() && f.From.After(f.To) {
@@ -93,8 +93,9 @@ func (f Filter) Validate() error {
 // before Offset and Limit are applied. It is the reference that every
 // repository must agree with, for filters that Validate accepts.
 func (f Filter) Match(e Event) bool {
-	for _, field := range stringFields {
-		if want := *field.ofFilter(&f); want != "" && want != *field.ofEvent(&e) {
+	values := e.stringValues()
+	for i, want := range f.stringValues() {
+		if want != "" && want != values[i] {
 			return false
 		}
 	}
@@ -126,6 +127,9 @@ func (f Filter) behind(e Event) bool {
 // IsZero reports whether the filter narrows nothing: it asks for every event.
 // Order and a zero Limit do not narrow.
 func (f Filter) IsZero() bool {
+	if f.From.IsZero() && f.To.IsZero() {
+		f.From, f.To = time.Time{}, time.Time{} // whatever their zones
+	}
 	f.Order = OldestFirst
 	return f == Filter{}
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -27,9 +28,9 @@ func Validate(e Event) error {
 	if len(e.ID) > MaxIDLength {
 		broken("id", e.ID, fmt.Sprintf("is longer than %d bytes; leave it empty to get a UUID", MaxIDLength))
 	}
-	for _, field := range stringFields {
-		if value := *field.ofEvent(&e); !storable(value) {
-			broken(field.name, value, unstorable)
+	for i, value := range e.stringValues() {
+		if !storable(value) {
+			broken(stringFields[i], value, unstorable)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(e.Meta)) {
@@ -37,7 +38,7 @@ func Validate(e Event) error {
 			broken("meta", fmt.Sprintf("%q: %q", key, value), unstorable)
 		}
 	}
-	if !e.Timestamp.IsZero() && (e.Timestamp.UTC().Year() < 1 || e.Timestamp.UTC().Year() > 9999) {
+	if !e.Timestamp.IsZero() && !inCalendar(e.Timestamp) {
 		broken("timestamp", e.Timestamp, "is outside the years 1 to 9999")
 	}
 	if e.Outcome != "" && !slices.Contains(outcomes, e.Outcome) {
@@ -57,6 +58,12 @@ func Validate(e Event) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// inCalendar reports whether every repository can keep the time.
+func inCalendar(t time.Time) bool {
+	year := t.UTC().Year()
+	return 1 <= year && year <= 9999
 }
 
 // storable reports whether every repository can keep the text: PostgreSQL

@@ -1,0 +1,105 @@
+package event_test
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eventaudit/eventaudit/event"
+)
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		spoil  func(*event.Event)
+		broken []string
+	}{
+		{"a good event", func(*event.Event) {}, nil},
+		{"every field", func(e *event.Event) { *e = filledEvent() }, nil},
+		{"what Complete fills", func(e *event.Event) { *e = event.Event{Category: "custom", Action: "tested"} }, nil},
+		{"empty documents", func(e *event.Event) { e.Payload, e.Result = json.RawMessage{}, json.RawMessage("null") }, nil},
+		{"the longest ID", func(e *event.Event) { e.ID = strings.Repeat("x", event.MaxIDLength) }, nil},
+		{"the first year", func(e *event.Event) { e.Timestamp = time.Date(1, 1, 1, 0, 0, 0, 1000, time.UTC) }, nil},
+		{"the last moment", func(e *event.Event) { e.Timestamp = time.Date(9999, 12, 31, 23, 59, 59, 999, time.UTC) }, nil},
+
+		{"no category", func(e *event.Event) { e.Category = "" }, []string{"category"}},
+		{"no action", func(e *event.Event) { e.Action = "" }, []string{"action"}},
+		{"a long ID", func(e *event.Event) { e.ID = strings.Repeat("x", event.MaxIDLength+1) }, []string{"id"}},
+		{"an unknown outcome", func(e *event.Event) { e.Outcome = "ok" }, []string{"outcome"}},
+		{"a late year", func(e *event.Event) { e.Timestamp = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, []string{"timestamp"}},
+		{"a late year in UTC only", func(e *event.Event) {
+			e.Timestamp = time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("west", -2*3600))
+		}, []string{"timestamp"}},
+		{"an early year", func(e *event.Event) { e.Timestamp = time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC) }, []string{"timestamp"}},
+		{"a broken key", func(e *event.Event) { e.Meta = map[string]string{"\xff": "value"} }, []string{"meta"}},
+		{"broken facts", func(e *event.Event) { e.Meta = map[string]string{"a": "\xff", "b": "fine", "c": "\x00"} }, []string{"meta", "meta"}},
+		{"a cut payload", func(e *event.Event) { e.Payload = json.RawMessage(`{"a":`) }, []string{"payload"}},
+		{"two results", func(e *event.Event) { e.Result = json.RawMessage(`1 2`) }, []string{"result"}},
+		{"a payload in no UTF-8", func(e *event.Event) { e.Payload = json.RawMessage("\"\xff\"") }, []string{"payload"}},
+		{"everything at once", func(e *event.Event) {
+			*e = event.Event{
+				ID: strings.Repeat("x", 300), Actor: "\xff", UserAgent: "\x00", Outcome: "ok",
+				Timestamp: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), Meta: map[string]string{"\x00": ""},
+				Payload: json.RawMessage("?"), Result: event.JSON(func() {}),
+			}
+		}, []string{"category", "action", "id", "actor", "user_agent", "meta", "timestamp", "outcome", "payload", "result"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			e := event.New("custom", "tested")
+			test.spoil(&e)
+			checkBroken(t, event.Validate(e), test.broken)
+		})
+	}
+}
+
+func TestValidateLooksAtTheTextOfEveryField(t *testing.T) {
+	t.Parallel()
+	for _, name := range sharedFields() {
+		for _, text := range []string{"a\xc3", "a\x00b"} {
+			e := event.New("custom", "tested")
+			reflect.ValueOf(&e).Elem().FieldByName(name).SetString(text)
+			var broken *event.FieldError
+			if err := event.Validate(e); !errors.As(err, &broken) || broken.Value != text {
+				t.Errorf("%s %q: error %v, want a *event.FieldError with that value", name, text, err)
+			}
+		}
+	}
+}
+
+func TestCleanText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":          "",
+		"plain é 😀": "plain é 😀",
+		"a\x00b":    "a\uFFFDb",
+		"a\xffb":    "a\uFFFDb",
+		"cut \xc3":  "cut \uFFFD",
+		"\x00\xff":  "\uFFFD\uFFFD",
+	} {
+		if got := event.CleanText(text); got != want {
+			t.Errorf("CleanText(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestFieldError(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, want, got string }{
+		{"text is quoted", `actor "a\nb" is odd`, (&event.FieldError{Field: "actor", Value: "a\nb", Reason: "is odd"}).Error()},
+		{"a number is not", `limit -1 is negative`, (&event.FieldError{Field: "limit", Value: -1, Reason: "is negative"}).Error()},
+		{
+			"a long value is cut between characters",
+			`actor "a` + strings.Repeat("é", 99) + `… (401 bytes)" is long`,
+			(&event.FieldError{Field: "actor", Value: "a" + strings.Repeat("é", 200), Reason: "is long"}).Error(),
+		},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s:\n got %s\nwant %s", test.name, test.got, test.want)
+		}
+	}
+}
