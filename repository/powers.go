@@ -80,8 +80,8 @@ func Count(ctx context.Context, r Repository, f event.Filter) (int64, error) {
 	return n, nil
 }
 
-// Remove removes the events that the filter matches and returns how many
-// there were. A filter that narrows nothing is refused with
+// Remove removes the events that the filter matches and returns how many it
+// removed, also beside an error. A filter that narrows nothing is refused with
 // ErrUnboundedRemove, one with Limit, Offset or After with a
 // *event.FieldError: which events would go must not depend on paging. A
 // repository without FilterRemover is asked to remove the events one by one;
@@ -105,12 +105,16 @@ func Remove(ctx context.Context, r Repository, f event.Filter) (int64, error) {
 		}
 		ids = append(ids, e.ID)
 	}
-	for n, id := range ids {
-		if err := remover.Remove(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
-			return int64(n), err
+	var removed int64
+	for _, id := range ids {
+		switch err := remover.Remove(ctx, id); {
+		case err == nil:
+			removed++
+		case !errors.Is(err, ErrNotFound): // else somebody was faster
+			return removed, err
 		}
 	}
-	return int64(len(ids)), nil
+	return removed, nil
 }
 
 // Removable reports why the filter must not be used to remove events: it does
