@@ -40,7 +40,7 @@ func drawCustomer(t *rapid.T) Customer {
 		Address: Address{Street: drawName.Draw(t, "street"), City: "Oslo"},
 		Balance: float64(drawAmount.Draw(t, "balance")) / 3,
 		Vip:     rapid.Bool().Draw(t, "vip"),
-		Avatar:  rapid.SliceOfN(rapid.Byte(), 0, 3).Draw(t, "avatar"),
+		Avatar:  rapid.OneOf(rapid.Just[[]byte](nil), rapid.SliceOfN(rapid.Byte(), 0, 3)).Draw(t, "avatar"),
 	}
 	if rapid.Bool().Draw(t, "has email") {
 		email := drawName.Draw(t, "email")

@@ -19,7 +19,7 @@ func cellText(db *gorm.DB, column, typeName string) string {
 	switch db.Name() {
 	case "postgres":
 		if typeName == "BYTEA" {
-			return "json_build_object('hex', encode(" + column + ", 'hex'))::text"
+			return "CASE WHEN " + column + " IS NOT NULL THEN json_build_object('hex', encode(" + column + ", 'hex'))::text END"
 		}
 		return "to_json(" + column + ")::text"
 	case "sqlite":

@@ -71,6 +71,9 @@ func (s State) Apply(e event.Event) error {
 		delete(rows, e.ActionObjectID)
 		return nil
 	}
+	if len(r.Old) > 0 && maps.EqualFunc(r.Old, r.New, equal) {
+		return fmt.Errorf("%s: nothing changed", describe(e))
+	}
 	changed := maps.Clone(live)
 	maps.Copy(changed, r.New)
 	delete(rows, e.ActionObjectID)
