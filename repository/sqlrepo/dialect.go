@@ -27,6 +27,14 @@ type dialect struct {
 	comparesRows bool
 	// always is a condition that is true; see postgres.
 	always string
+	// sortTime sorts as the timestamp does, but by no index; see orderBy.
+	sortTime string
+	// unindexed stands before a column to keep its index out of the search for
+	// one record, where the database knows no better.
+	unindexed string
+	// actorAsRange says that an equality on the actor hides the bound on the
+	// timestamp behind it from the index; see mysql.
+	actorAsRange bool
 	// noLimit stands for the LIMIT that an OFFSET cannot do without.
 	noLimit string
 	// columns asks for the names of a table's columns; its argument is the

@@ -33,8 +33,7 @@ func (r *Repository) Find(ctx context.Context, f event.Filter) iter.Seq2[event.E
 // took them, whatever the clocks of the writers said.
 func (r *Repository) History(ctx context.Context, object, objectID string) iter.Seq2[event.Event, error] {
 	s := r.selectRows()
-	f := event.Filter{ActionObject: object, ActionObjectID: objectID}
-	for _, field := range []event.Field{{Name: "action_object", Value: f.ActionObject}, {Name: "action_object_id", Value: f.ActionObjectID}} {
+	for _, field := range []event.Field{{Name: "action_object", Value: object}, {Name: "action_object_id", Value: objectID}} {
 		s.and(r.dialect.quoted(field.Name), " = ", s.mark(encodeFilter(field)))
 	}
 	s.add(" ORDER BY ", r.dialect.quoted(sequence))
@@ -76,11 +75,7 @@ func (r *Repository) list(f event.Filter) (*statement, bool) {
 	if !s.matching(f) {
 		return nil, false
 	}
-	direction := ""
-	if f.Order == event.NewestFirst {
-		direction = " DESC"
-	}
-	s.add(" ORDER BY ", s.timestamp(), direction, ", ", r.dialect.quoted("id"), direction)
+	s.orderBy(f)
 	switch {
 	case f.Limit > 0:
 		s.add(" LIMIT ", strconv.Itoa(f.Limit))

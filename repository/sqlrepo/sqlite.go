@@ -13,6 +13,8 @@ func sqlite() dialect {
 		bindTime:     func(t time.Time) any { return t.UTC().Format(textTime) },
 		readTime:     `"timestamp"`,
 		comparesRows: true,
+		sortTime:     `+"timestamp"`,
+		unindexed:    "+",
 		noLimit:      "-1",
 		columns:      `SELECT name FROM pragma_table_info(?)`,
 	}

@@ -2,6 +2,7 @@ package sqlrepo
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -47,7 +48,7 @@ func (s *statement) where(f event.Filter) bool {
 		if !utf8.ValidString(field.Value) {
 			return false
 		}
-		s.and(s.dialect.quoted(field.Name), " = ", s.mark(encodeFilter(field)))
+		s.equal(f, field)
 	}
 	if f.From.After(latest) || !f.To.IsZero() && !f.To.After(earliest) {
 		return false
@@ -59,6 +60,32 @@ func (s *statement) where(f event.Filter) bool {
 		s.and(s.timestamp(), " < ", s.mark(s.dialect.bindTime(roundUp(f.To))))
 	}
 	return true
+}
+
+// equal adds the condition that the field has the value that the filter asks
+// for.
+func (s *statement) equal(f event.Filter, field event.Field) {
+	column, value := s.dialect.quoted(field.Name), encodeFilter(field)
+	switch {
+	case s.byActor(f) && field.Name == "actor":
+		s.and(column, " >= ", s.mark(value))
+		s.and(column, " <= ", s.mark(value))
+	case ofOneRecord(f) && !strings.HasPrefix(field.Name, "action_object"):
+		s.and(s.dialect.unindexed, column, " = ", s.mark(value))
+	default:
+		s.and(column, " = ", s.mark(value))
+	}
+}
+
+// byActor reports whether the actor is to be asked for as a range.
+func (s *statement) byActor(f event.Filter) bool {
+	return s.dialect.actorAsRange && f.Actor != "" && !ofOneRecord(f)
+}
+
+// ofOneRecord reports whether all events that the filter asks for are about
+// the same record, which the index on it finds at once.
+func ofOneRecord(f event.Filter) bool {
+	return f.ActionObject != "" && f.ActionObjectID != ""
 }
 
 func (s *statement) timestamp() string { return s.dialect.quoted("timestamp") }
@@ -100,4 +127,24 @@ func (s *statement) matching(f event.Filter) bool {
 	}
 	s.behind(at, id, f.Order)
 	return true
+}
+
+// orderBy adds the order of the list.
+//
+// The events of one record are sorted by an expression: a database that may
+// walk through the index on the timestamp, hoping to meet enough of them soon,
+// reads the whole table when they are few or old.
+func (s *statement) orderBy(f event.Filter) {
+	columns := []string{s.timestamp(), s.dialect.quoted("id")}
+	switch {
+	case ofOneRecord(f):
+		columns[0] = s.dialect.sortTime
+	case s.byActor(f):
+		columns = slices.Insert(columns, 0, s.dialect.quoted("actor"))
+	}
+	direction := ""
+	if f.Order == event.NewestFirst {
+		direction = " DESC"
+	}
+	s.add(" ORDER BY ", strings.Join(columns, direction+", "), direction)
 }
