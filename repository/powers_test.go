@@ -266,6 +266,38 @@ func TestPrepareNamesEveryInvalidEvent(t *testing.T) {
 	}
 }
 
+func TestPage(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		filter event.Filter
+		want   string
+	}{
+		{"all", event.Filter{}, "a b c d e"},
+		{"newest first", event.Filter{Order: event.NewestFirst}, "e d c b a"},
+		{"a limit", event.Filter{Limit: 2}, "a b"},
+		{"a limit beyond the end", event.Filter{Limit: 9}, "a b c d e"},
+		{"an offset", event.Filter{Offset: 3}, "d e"},
+		{"an offset beyond the end", event.Filter{Offset: 9, Limit: 1}, ""},
+		{"a page", event.Filter{Offset: 1, Limit: 2, Order: event.NewestFirst}, "d c"},
+	} {
+		var matching []event.Event
+		for _, place := range []struct {
+			id      string
+			seconds int64
+		}{{"c", 2}, {"e", 3}, {"a", 1}, {"d", 2}, {"b", 2}} {
+			matching = append(matching, event.Event{ID: place.id, Timestamp: time.Unix(place.seconds, 0)})
+		}
+		var ids []string
+		for _, e := range repository.Page(matching, test.filter) {
+			ids = append(ids, e.ID)
+		}
+		if got := strings.Join(ids, " "); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
 func TestFailed(t *testing.T) {
 	t.Parallel()
 	want := errors.New("broken")

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/eventaudit/eventaudit/event"
@@ -67,6 +68,21 @@ func Prepare(events []event.Event) ([]event.Event, error) {
 		return nil, errors.Join(problems...)
 	}
 	return ready, nil
+}
+
+// Page puts the events that match a filter in its order, in place, and cuts
+// out those that its Offset and Limit ask for. It is for repositories that
+// find the matching events by looking at all of them.
+func Page(matching []event.Event, f event.Filter) []event.Event {
+	slices.SortFunc(matching, event.Compare)
+	if f.Order == event.NewestFirst {
+		slices.Reverse(matching)
+	}
+	matching = matching[min(f.Offset, len(matching)):]
+	if f.Limit > 0 {
+		matching = matching[:min(f.Limit, len(matching))]
+	}
+	return matching
 }
 
 // Failed returns a sequence that yields only the error.

@@ -95,7 +95,7 @@ func (r *Repository) Find(ctx context.Context, f event.Filter) iter.Seq2[event.E
 			yield(event.Event{}, err)
 			return
 		}
-		for _, e := range page(r.matching(f), f) {
+		for _, e := range repository.Page(r.matching(f), f) {
 			if err := ctx.Err(); err != nil {
 				yield(event.Event{}, err)
 				return
@@ -118,20 +118,6 @@ func (r *Repository) matching(f event.Filter) []event.Event {
 		}
 	}
 	return found
-}
-
-// page puts the matching events in the order of the filter and cuts out what
-// it asks for.
-func page(matching []event.Event, f event.Filter) []event.Event {
-	slices.SortFunc(matching, event.Compare)
-	if f.Order == event.NewestFirst {
-		slices.Reverse(matching)
-	}
-	matching = matching[min(f.Offset, len(matching)):]
-	if f.Limit > 0 {
-		matching = matching[:min(f.Limit, len(matching))]
-	}
-	return matching
 }
 
 // Get implements [repository.Getter].
