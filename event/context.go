@@ -3,6 +3,7 @@ package event
 import (
 	"context"
 	"maps"
+	"strings"
 )
 
 // scope is everything the context says about who is acting. One context value
@@ -27,13 +28,15 @@ func scopeOf(ctx context.Context) scope {
 }
 
 // with returns a context whose scope is a changed copy of the one in ctx. Text
-// that reaches the trail from outside goes through CleanText on its way in, so
-// that a broken header can never make an audited write fail.
+// that reaches the trail from outside is made valid UTF-8 here, so that a
+// broken header can never make an audited write fail.
 func with(ctx context.Context, change func(*scope)) context.Context {
 	s := scopeOf(ctx)
 	change(&s)
 	return context.WithValue(ctx, scopeKey{}, &s)
 }
+
+func clean(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 // Request is where a deed came from.
 type Request struct {
@@ -47,29 +50,29 @@ type Request struct {
 
 // WithActor returns a context whose events say that actor did it.
 func WithActor(ctx context.Context, actor string) context.Context {
-	return with(ctx, func(s *scope) { s.actor = CleanText(actor) })
+	return with(ctx, func(s *scope) { s.actor = clean(actor) })
 }
 
 // WithRequest returns a context whose events carry the request.
 func WithRequest(ctx context.Context, r Request) context.Context {
-	r = Request{ID: CleanText(r.ID), TraceID: CleanText(r.TraceID), IPAddress: CleanText(r.IPAddress), UserAgent: CleanText(r.UserAgent)}
+	r = Request{ID: clean(r.ID), TraceID: clean(r.TraceID), IPAddress: clean(r.IPAddress), UserAgent: clean(r.UserAgent)}
 	return with(ctx, func(s *scope) { s.request = r })
 }
 
 // WithReason returns a context whose events say why it was done.
 func WithReason(ctx context.Context, reason string) context.Context {
-	return with(ctx, func(s *scope) { s.reason = CleanText(reason) })
+	return with(ctx, func(s *scope) { s.reason = clean(reason) })
 }
 
 // WithTenant returns a context whose events belong to the tenant.
 func WithTenant(ctx context.Context, tenant string) context.Context {
-	return with(ctx, func(s *scope) { s.tenant = CleanText(tenant) })
+	return with(ctx, func(s *scope) { s.tenant = clean(tenant) })
 }
 
 // OnBehalfOf returns a context whose events say for whom the actor acts, as
 // when support staff work in a customer's account.
 func OnBehalfOf(ctx context.Context, principal string) context.Context {
-	return with(ctx, func(s *scope) { s.onBehalfOf = CleanText(principal) })
+	return with(ctx, func(s *scope) { s.onBehalfOf = clean(principal) })
 }
 
 // WithMeta returns a context whose events carry one more fact. Facts set
@@ -80,7 +83,7 @@ func WithMeta(ctx context.Context, key, value string) context.Context {
 		if meta == nil {
 			meta = map[string]string{}
 		}
-		meta[CleanText(key)] = CleanText(value)
+		meta[clean(key)] = clean(value)
 		s.meta = meta
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Cursor is a place in a list of events: the event it was taken from, by
@@ -45,7 +46,7 @@ func (c Cursor) decode() (p position, ok bool) {
 	}
 	micros := int64(binary.BigEndian.Uint64(raw[1:9]))
 	p = position{time.UnixMicro(micros).UTC(), string(raw[9:])}
-	return p, inCalendar(p.timestamp) && storable(p.id) && p.cursor() == c
+	return p, inCalendar(p.timestamp) && utf8.ValidString(p.id) && p.cursor() == c
 }
 
 // position is what lists are ordered by.

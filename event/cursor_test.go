@@ -18,7 +18,7 @@ func TestCursorRoundTrip(t *testing.T) {
 		first := time.Date(1, time.January, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 		last := time.Date(9999, time.December, 31, 23, 59, 59, 999_999_000, time.UTC).UnixMicro()
 		e := event.Event{
-			ID:        event.CleanText(rapid.StringN(1, -1, event.MaxIDLength).Draw(t, "id")),
+			ID:        rapid.StringN(1, -1, event.MaxIDLength).Draw(t, "id"),
 			Timestamp: time.UnixMicro(rapid.Int64Range(first, last).Draw(t, "microseconds")).UTC(),
 		}
 		timestamp, id, err := e.Cursor().Position()
@@ -54,7 +54,6 @@ func TestCursorRefuses(t *testing.T) {
 		"a line break behind": good + "\r\n",
 		"no ID":               raw(at),
 		"another version":     raw("\x02" + at[1:] + "id"),
-		"an ID with NUL":      raw(at + "i\x00d"),
 		"an ID in no UTF-8":   raw(at + "\xff"),
 		"a time without end":  raw("\x01\x7f\xff\xff\xff\xff\xff\xff\xffid"),
 		"a time before all":   raw("\x01\x80\x00\x00\x00\x00\x00\x00\x00id"),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 // Order is the direction of a list of events.
@@ -62,8 +63,8 @@ func (f Filter) Validate() error {
 		problems = append(problems, &FieldError{Field: field, Value: value, Reason: reason})
 	}
 	for i, value := range f.stringValues() {
-		if !storable(value) {
-			broken(stringFields[i], value, unstorable)
+		if !utf8.ValidString(value) {
+			broken(stringFields[i], value, notUTF8)
 		}
 	}
 	if !f.From.IsZero() && !f.To.IsZero() && f.From.After(f.To) {

@@ -29,13 +29,13 @@ func Validate(e Event) error {
 		broken("id", e.ID, fmt.Sprintf("is longer than %d bytes; leave it empty to get a UUID", MaxIDLength))
 	}
 	for i, value := range e.stringValues() {
-		if !storable(value) {
-			broken(stringFields[i], value, unstorable)
+		if !utf8.ValidString(value) {
+			broken(stringFields[i], value, notUTF8)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(e.Meta)) {
-		if value := e.Meta[key]; !storable(key) || !storable(value) {
-			broken("meta", fmt.Sprintf("%q: %q", key, value), unstorable)
+		if value := e.Meta[key]; !utf8.ValidString(key) || !utf8.ValidString(value) {
+			broken("meta", fmt.Sprintf("%q: %q", key, value), notUTF8)
 		}
 	}
 	if !e.Timestamp.IsZero() && !inCalendar(e.Timestamp) {
@@ -66,19 +66,6 @@ func inCalendar(t time.Time) bool {
 	return 1 <= year && year <= 9999
 }
 
-// storable reports whether every repository can keep the text: PostgreSQL
-// keeps no NUL, JSON nothing but UTF-8.
-func storable(text string) bool {
-	return utf8.ValidString(text) && !strings.Contains(text, "\x00")
-}
-
-const unstorable = "holds a NUL character or is not valid UTF-8; use event.CleanText"
-
-// CleanText replaces what no repository can keep, broken UTF-8 and NUL
-// characters, by U+FFFD. The context helpers do it to all text that they are
-// given; do it to other text from outside before it goes into an Event.
-func CleanText(text string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
-}
+const notUTF8 = "is not valid UTF-8; use strings.ToValidUTF8"
 
 var outcomes = []Outcome{OutcomeSuccess, OutcomeFailure, OutcomeDenied}

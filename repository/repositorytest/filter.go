@@ -107,7 +107,7 @@ func brokenFilters() map[string]event.Filter {
 		"outcome": {Outcome: "maybe"},
 		"from":    {From: noon, To: noon.Add(-time.Microsecond)},
 		"after":   {After: "not a cursor"},
-		"actor":   {Actor: "a\x00b"},
+		"actor":   {Actor: "a\xc3"},
 		"tenant":  {Tenant: "\xff"},
 	}
 }

@@ -3,6 +3,7 @@ package repositorytest
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,12 +54,12 @@ func invalidEvents() map[string]func(*event.Event) {
 		"a broken result":    func(e *event.Event) { e.Result = json.RawMessage(`{} {}`) },
 		"no JSON value":      func(e *event.Event) { e.Payload = event.JSON(func() {}) },
 		"broken meta":        func(e *event.Event) { e.Meta = map[string]string{"key": "\xff"} },
-		"NUL in meta":        func(e *event.Event) { e.Meta = map[string]string{"\x00": "value"} },
+		"a broken meta key":  func(e *event.Event) { e.Meta = map[string]string{"\xc3": "value"} },
+		"too long an ID":     func(e *event.Event) { e.ID = strings.Repeat("x", event.MaxIDLength+1) },
 		"the year 10000":     func(e *event.Event) { e.Timestamp = time.Date(10000, time.January, 1, 0, 0, 0, 0, time.UTC) },
 	}
 	for _, field := range stringFields() {
 		spoiled["broken UTF-8 in "+string(field)] = func(e *event.Event) { field.set(e, "a\xc3") }
-		spoiled["NUL in "+string(field)] = func(e *event.Event) { field.set(e, "a\x00b") }
 	}
 	return spoiled
 }

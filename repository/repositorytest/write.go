@@ -91,7 +91,7 @@ func meta(t *testing.T, s *store) {
 		{},
 		{"key": "value"},
 		{"": ""},
-		{`"quoted" \ key`: "line\nbreak\ttab"},
+		{`"quoted" \ key`: "line\nbreak\ttab", "\x00": "a\x00b"},
 		{"Key": "1", "key": "2", "key ": "3", "ключ": "значение", "😀": "e\u0301"},
 		{"null": "null", "list": "[1,2]", "object": `{"a":1}`},
 	} {
