@@ -14,6 +14,12 @@ import (
 func migrated(t testing.TB, d *testdb.Database) (*sqlrepo.Repository, *gorm.DB) {
 	t.Helper()
 	db := d.Open(t)
+	return newMigrated(t, db), db
+}
+
+// newMigrated returns the repository in db, whose tables it brings up to date.
+func newMigrated(t testing.TB, db *gorm.DB) *sqlrepo.Repository {
+	t.Helper()
 	if err := migrate.Up(db); err != nil {
 		t.Fatal(err)
 	}
@@ -21,5 +27,5 @@ func migrated(t testing.TB, d *testdb.Database) (*sqlrepo.Repository, *gorm.DB) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r, db
+	return r
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/eventaudit/eventaudit/event"
 )
@@ -42,12 +41,9 @@ func (s *statement) and(condition ...string) {
 }
 
 // where adds the conditions that make a row match the filter. It returns false
-// when no row can, because the filter asks for what no column can hold.
+// when no row can, because the filter asks for a time that none has.
 func (s *statement) where(f event.Filter) bool {
 	for _, field := range f.Fields() {
-		if !utf8.ValidString(field.Value) {
-			return false
-		}
 		s.equal(f, field)
 	}
 	if f.From.After(latest) || !f.To.IsZero() && !f.To.After(earliest) {

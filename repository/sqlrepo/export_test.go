@@ -1,0 +1,9 @@
+package sqlrepo
+
+import "github.com/eventaudit/eventaudit/event"
+
+// Statement returns the SELECT that Find runs for the filter.
+func (r *Repository) Statement(f event.Filter) (text string, args []any) {
+	s, _ := r.list(f)
+	return s.text.String(), s.args
+}
