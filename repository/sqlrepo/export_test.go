@@ -7,3 +7,6 @@ func (r *Repository) Statement(f event.Filter) (text string, args []any) {
 	s, _ := r.list(f)
 	return s.text.String(), s.args
 }
+
+// Columns returns the columns that an event is written to.
+func Columns() []string { return columnNames() }

@@ -1,0 +1,234 @@
+package sqlrepo_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"gorm.io/gorm"
+
+	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/testdb"
+	"github.com/eventaudit/eventaudit/repository/sqlrepo"
+)
+
+func series(n int) []event.Event {
+	events := make([]event.Event, n)
+	for i := range events {
+		events[i] = event.New("custom", "tested")
+	}
+	return events
+}
+
+// recorder is a connection pool that only remembers what it is given. It has
+// no other method than ExecContext.
+type recorder struct {
+	gorm.ConnPool
+	queries []string
+	args    []int
+	err     error
+}
+
+func (r *recorder) ExecContext(_ context.Context, query string, args ...any) (sql.Result, error) {
+	r.queries = append(r.queries, query)
+	r.args = append(r.args, len(args))
+	return nil, r.err
+}
+
+// TestInsertStatements pins what connectors rely on: the mark, no rows
+// returned, no result looked at, few statements.
+func TestInsertStatements(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		r, _ := migrated(t, s)
+		chunk := 100
+		if strings.HasPrefix(string(s.Kind()), "sqlite") {
+			chunk = 50
+		}
+		for _, test := range []struct{ events, statements int }{{0, 0}, {1, 1}, {chunk, 1}, {chunk + 1, 2}, {3 * chunk, 3}} {
+			var conn recorder
+			if err := r.Insert(t.Context(), &conn, series(test.events)); err != nil {
+				t.Fatal(err)
+			}
+			if len(conn.queries) != test.statements {
+				t.Errorf("%d events took %d statements, want %d", test.events, len(conn.queries), test.statements)
+			}
+			for i, query := range conn.queries {
+				if !strings.HasPrefix(query, "/*audit:defer*/INSERT INTO ") {
+					t.Errorf("the statement begins with %.40q, not with the mark", query)
+				}
+				if strings.Contains(query, "RETURNING") || strings.Contains(query, "IGNORE") {
+					t.Errorf("the statement returns rows or ignores errors: %q", query)
+				}
+				if n := strings.Count(query, "?") + strings.Count(query, "$"); n != conn.args[i] {
+					t.Errorf("%d placeholders for %d arguments", n, conn.args[i])
+				}
+			}
+		}
+	})
+}
+
+func TestInsertPassesErrorsOn(t *testing.T) {
+	t.Parallel()
+	r := newMigrated(t, testdb.New(t, testdb.SQLitePure).Open(t))
+	conn := recorder{err: errors.New("disk full")}
+	if err := r.Insert(t.Context(), &conn, series(60)); !errors.Is(err, conn.err) || len(conn.queries) != 1 {
+		t.Errorf("Insert = %v after %d statements, want the error of the first", err, len(conn.queries))
+	}
+}
+
+// TestInsertJoinsTheCallersTransaction looks at the table after a rollback and
+// after a commit.
+func TestInsertJoinsTheCallersTransaction(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		for _, prepared := range []bool{false, true} {
+			db := s.Open(t, &gorm.Config{PrepareStmt: prepared})
+			r := newMigrated(t, db)
+			if err := r.RemoveAll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			undone := errors.New("undone")
+			for _, outcome := range []error{undone, nil} {
+				err := db.Transaction(func(tx *gorm.DB) error {
+					for _, n := range []int{1, 3} {
+						if err := r.Insert(t.Context(), tx.Statement.ConnPool, series(n)); err != nil {
+							return err
+						}
+					}
+					return outcome
+				})
+				if !errors.Is(err, outcome) {
+					t.Fatal(err)
+				}
+			}
+			if n := len(collect(t, r, event.Filter{})); n != 4 {
+				t.Errorf("prepared %t: %d events are stored, want the 4 that were committed", prepared, n)
+			}
+		}
+	})
+}
+
+// TestManyEventsLeaveTheStatementCacheAlone counts the prepared statements that
+// GORM keeps.
+func TestManyEventsLeaveTheStatementCacheAlone(t *testing.T) {
+	t.Parallel()
+	db := testdb.New(t, testdb.SQLitePure).Open(t, &gorm.Config{PrepareStmt: true})
+	r := newMigrated(t, db)
+	for n := 2; n < 20; n++ {
+		if err := r.Insert(t.Context(), db.Statement.ConnPool, series(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cache, ok := db.Statement.ConnPool.(*gorm.PreparedStmtDB)
+	if !ok {
+		t.Fatalf("the pool is a %T", db.Statement.ConnPool)
+	}
+	if keys := cache.Stmts.Keys(); len(keys) != 0 {
+		t.Errorf("GORM keeps %d statements: %.200q", len(keys), keys)
+	}
+}
+
+// forbid makes the database refuse events of the actor "forbidden".
+func forbid(t *testing.T, db *gorm.DB, kind testdb.Kind) {
+	t.Helper()
+	statement := "ALTER TABLE event_audit_event ADD CONSTRAINT no_such_actor CHECK (actor <> 'forbidden')"
+	if strings.HasPrefix(string(kind), "sqlite") {
+		statement = "CREATE TRIGGER no_such_actor BEFORE INSERT ON event_audit_event WHEN NEW.actor = 'forbidden' BEGIN SELECT RAISE(ABORT, 'no_such_actor'); END"
+	}
+	if err := db.Exec(statement).Error; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWriteAllOrNone(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		r, db := migrated(t, s)
+		forbid(t, db, s.Kind())
+		for _, n := range []int{2, 250} {
+			events := series(n)
+			events[n-1].Actor = "forbidden"
+			if err := r.Write(t.Context(), events...); err == nil || !strings.Contains(err.Error(), "no_such_actor") {
+				t.Errorf("Write of %d events = %v, want the database's error", n, err)
+			}
+			if stored := collect(t, r, event.Filter{}); len(stored) != 0 {
+				t.Errorf("%d of %d events are stored, want none", len(stored), n)
+			}
+		}
+	})
+}
+
+// TestWriteInsideATransaction uses a repository that was made from one.
+func TestWriteInsideATransaction(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		outside, db := migrated(t, s)
+		undone := errors.New("undone")
+		err := db.Transaction(func(tx *gorm.DB) error {
+			inside, err := sqlrepo.New(tx, nil)
+			if err != nil {
+				return err
+			}
+			if err := inside.Write(t.Context(), series(250)...); err != nil {
+				return err
+			}
+			for _, err := range inside.Find(t.Context(), event.Filter{}) {
+				if err != nil {
+					return err
+				}
+				break // must leave the connection of the transaction usable
+			}
+			if n := len(collect(t, inside, event.Filter{})); n != 250 {
+				return fmt.Errorf("%d events inside of the transaction, want 250", n)
+			}
+			return undone
+		})
+		if !errors.Is(err, undone) {
+			t.Fatal(err)
+		}
+		if n := len(collect(t, outside, event.Filter{})); n != 0 {
+			t.Errorf("%d events outlive the transaction", n)
+		}
+	})
+}
+
+// TestSequenceIsTheDatabases writes events whose clocks run backwards and which
+// claim a sequence.
+func TestSequenceIsTheDatabases(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		r, _ := migrated(t, s)
+		events := series(5)
+		var want []string
+		for i := range events {
+			e := &events[i]
+			e.ActionObject, e.ActionObjectID = "Order", "7"
+			e.Timestamp = e.Timestamp.AddDate(0, 0, -i)
+			e.Sequence = int64(100 - i)
+			want = append(want, e.ID)
+			if err := r.Write(t.Context(), *e, event.New("custom", "elsewhere")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got []string
+		last := int64(0)
+		for e, err := range r.History(t.Context(), "Order", "7") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Sequence <= last {
+				t.Errorf("sequence %d follows %d", e.Sequence, last)
+			}
+			last = e.Sequence
+			got = append(got, e.ID)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
