@@ -31,6 +31,10 @@ func encodePostgres(into []byte, value any, typeName string) []byte {
 		if typeName == "NUMERIC" {
 			return appendNumber(into, value)
 		}
+	case []byte:
+		if typeName != "BYTEA" { // pgx gives json and jsonb as bytes
+			return appendString(into, string(value))
+		}
 	}
 	return encodeAny(into, value)
 }
@@ -67,7 +71,7 @@ func encodeMySQL(into []byte, value any, typeName string) []byte {
 	switch value := value.(type) {
 	case []byte:
 		switch typeName {
-		case "DECIMAL":
+		case "DECIMAL", "UNSIGNED BIGINT":
 			return appendNumber(into, string(value))
 		case "DATETIME", "TIMESTAMP":
 			return appendString(into, mysqlTime(string(value)))
