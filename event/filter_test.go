@@ -90,6 +90,15 @@ func TestFilterMatchTimeAndOutcome(t *testing.T) {
 	}
 }
 
+// Repositories ask Match for every event that they look at.
+func TestFilterMatchDoesNotAllocate(t *testing.T) { // allocations are counted alone, not in parallel
+	e := filledEvent()
+	f := event.Filter{Actor: e.Actor, Tenant: e.Tenant, From: e.Timestamp}
+	if n := testing.AllocsPerRun(100, func() { f.Match(e) }); n != 0 {
+		t.Errorf("Match allocates %v times", n)
+	}
+}
+
 // A cursor splits a list where Compare says: what is behind it comes later.
 func TestCursorAgreesWithCompare(t *testing.T) {
 	t.Parallel()

@@ -136,7 +136,7 @@ func TestRegistriesAreApart(t *testing.T) {
 // The default registry is the one that leaves register themselves on.
 func TestDefaultRegistry(t *testing.T) {
 	t.Parallel()
-	const name = "registry-test"
+	name := "registry-test-" + event.NewID() // the default registry outlives the test
 	repository.Register(name, openMemory)
 	for _, want := range []string{name, "memory"} {
 		if !slices.Contains(repository.Names(), want) {

@@ -114,6 +114,21 @@ func TestFeatures(t *testing.T) {
 	}
 }
 
+// TestOneFeaturesValue keeps exceptions from being lost in a second value.
+func TestOneFeaturesValue(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(brokenVariable) != "" {
+		none := repositorytest.Features{}
+		repositorytest.Run(t, func(*testing.T) repository.Repository { return memrepo.New(nil) }, none, none)
+		return
+	}
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOneFeaturesValue$")
+	child.Env = append(os.Environ(), brokenVariable+"=two features")
+	if output, err := child.CombinedOutput(); err == nil || !strings.Contains(string(output), "2 Features given") {
+		t.Errorf("error %v, output %s", err, output)
+	}
+}
+
 // untilNil is an Eventually for a repository in which every look counts.
 func untilNil(t testing.TB, check func() error) {
 	t.Helper()
