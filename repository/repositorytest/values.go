@@ -14,7 +14,8 @@ func valueCases() []testCase {
 	return []testCase{
 		{
 			"awkward", "Text is text: quotes, wildcards, separators, placeholders and foreign scripts are stored and matched as they are.",
-			func(t *testing.T, s *store) { matchEach(t, s, stringFields(), awkward()) },
+			// Each value in a quarter of the fields, each field with a quarter of the values.
+			func(t *testing.T, s *store) { matchEach(t, s, stringFields(), awkward(), 4) },
 		},
 		{
 			"long", "Strings of ten kilobytes are stored whole and matched whole, in every field but ID.",
@@ -25,14 +26,14 @@ func valueCases() []testCase {
 						fields = append(fields, field)
 					}
 				}
-				matchEach(t, s, fields, long())
+				matchEach(t, s, fields, long(), 1)
 			},
 		},
 		{
 			"long_id", "IDs of up to 255 bytes are stored whole and matched whole.",
 			func(t *testing.T, s *store) {
 				id := strings.Repeat("long-id-", 32)[:event.MaxIDLength]
-				matchEach(t, s, []stringField{"ID"}, []string{id, id[1:], id[:254], id[:254] + "X", strings.ToUpper(id)})
+				matchEach(t, s, []stringField{"ID"}, []string{id, id[1:], id[:254], id[:254] + "X", strings.ToUpper(id)}, 1)
 			},
 		},
 	}
@@ -64,15 +65,13 @@ func long() []string {
 		text[i] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"[random.IntN(64)]
 	}
 	value := string(text)
-	return []string{
-		value + "a", value + "b", value + "A", value + "a ", value, value[1:], strings.ToLower(value),
-		value[:255], value[:256], value[:1000], value[:4096], strings.Repeat("😀", size/4),
-	}
+	return []string{value + "a", value + "b", value + "A", value, value[:255], strings.Repeat("😀", size/4)}
 }
 
 // matchEach stores one event per value, which holds it in every field, and
-// checks that each value is matched by itself alone.
-func matchEach(t *testing.T, s *store, fields []stringField, values []string) {
+// checks that each value is matched by itself alone; of all pairs of a field
+// and a value it asks for one in so many.
+func matchEach(t *testing.T, s *store, fields []stringField, values []string, oneIn int) {
 	t.Helper()
 	var events []event.Event
 	for i, value := range values {
@@ -85,9 +84,11 @@ func matchEach(t *testing.T, s *store, fields []stringField, values []string) {
 	}
 	stored := s.write(t, events...)
 	s.expectAll(t, stored)
-	for _, field := range fields {
-		for _, value := range values {
-			s.expect(t, field.is(value), stored)
+	for i, field := range fields {
+		for j, value := range values {
+			if (i+j)%oneIn == 0 {
+				s.expect(t, field.is(value), stored)
+			}
 		}
 	}
 }
