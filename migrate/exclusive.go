@@ -23,8 +23,8 @@ type session struct{ *sql.Conn }
 //
 // Inside of a session, or of a transaction of the caller, it just runs do.
 func exclusively(db *gorm.DB, do func(plain *gorm.DB) error) error {
-	if db == nil || db.Statement == nil || db.Statement.ConnPool == nil {
-		return &event.FieldError{Field: "database", Value: "nil", Reason: "is not an open database; pass the *gorm.DB that gorm.Open returned"}
+	if err := check(db); err != nil {
+		return err
 	}
 	d, err := dialectOf(db.Name())
 	if err != nil {
@@ -49,6 +49,13 @@ func exclusively(db *gorm.DB, do func(plain *gorm.DB) error) error {
 		err = errors.Join(err, d.end(context.WithoutCancel(ctx), conn, err == nil))
 	}
 	return errors.Join(err, conn.Close())
+}
+
+func check(db *gorm.DB) error {
+	if db == nil || db.Statement == nil || db.Statement.ConnPool == nil {
+		return &event.FieldError{Field: "database", Value: "nil", Reason: "is not an open database; pass the *gorm.DB that gorm.Open returned"}
+	}
+	return nil
 }
 
 // withPlain runs do with a *gorm.DB that has nothing of db but its dialect and

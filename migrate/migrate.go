@@ -66,22 +66,34 @@ func Down(db *gorm.DB, steps int) error {
 }
 
 // Status returns every migration in order, with whether it has run. It changes
-// nothing.
+// nothing, and does not wait for one that is running.
 func Status(db *gorm.DB) ([]MigrationStatus, error) {
 	var list []MigrationStatus
-	err := run(db, "status", func(plain *gorm.DB) error {
-		var applied []string
-		if plain.Migrator().HasTable(Table) {
-			if err := plain.Table(Table).Pluck("id", &applied).Error; err != nil {
-				return err
-			}
+	err := check(db)
+	if err == nil {
+		err = withPlain(db, db.Statement.ConnPool, func(plain *gorm.DB) (err error) {
+			list, err = statuses(plain)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("migrate: status: %w", err)
+	}
+	return list, nil
+}
+
+func statuses(plain *gorm.DB) ([]MigrationStatus, error) {
+	var applied []string
+	if plain.Migrator().HasTable(Table) {
+		if err := plain.Table(Table).Pluck("id", &applied).Error; err != nil {
+			return nil, err
 		}
-		for _, migration := range Migrations(plain) {
-			list = append(list, MigrationStatus{migration.ID, slices.Contains(applied, migration.ID)})
-		}
-		return nil
-	})
-	return list, err
+	}
+	var list []MigrationStatus
+	for _, migration := range Migrations(plain) {
+		list = append(list, MigrationStatus{migration.ID, slices.Contains(applied, migration.ID)})
+	}
+	return list, nil
 }
 
 func runner(plain *gorm.DB) *gormigrate.Gormigrate {

@@ -233,7 +233,8 @@ func TestUpEndsWithItsContext(t *testing.T) {
 
 func TestNilDatabase(t *testing.T) {
 	t.Parallel()
-	for name, err := range map[string]error{"Up": migrate.Up(nil), "Down": migrate.Down(nil, 1)} {
+	_, status := migrate.Status(nil)
+	for name, err := range map[string]error{"Up": migrate.Up(nil), "Down": migrate.Down(nil, 1), "Status": status} {
 		if !errors.Is(err, event.ErrInvalid) {
 			t.Errorf("%s(nil) = %v, want event.ErrInvalid", name, err)
 		}

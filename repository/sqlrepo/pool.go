@@ -26,19 +26,44 @@ func unwrap(pool gorm.ConnPool) gorm.ConnPool {
 // atomically runs do in a transaction of its own. A pool that cannot begin one
 // is a transaction already, and all or none is its business.
 func atomically(ctx context.Context, pool gorm.ConnPool, do func(gorm.ConnPool) error) error {
-	beginner, ok := pool.(gorm.TxBeginner)
-	if !ok {
+	begin := beginner(pool)
+	if begin == nil {
 		return do(pool)
 	}
-	tx, err := beginner.BeginTx(ctx, nil)
+	tx, end, err := begin(ctx)
 	if err != nil {
 		return err
 	}
 	if err := do(tx); err != nil {
-		if undo := tx.Rollback(); !errors.Is(undo, sql.ErrTxDone) {
+		if undo := end.Rollback(); !errors.Is(undo, sql.ErrTxDone) {
 			return errors.Join(err, undo)
 		}
 		return err
 	}
-	return tx.Commit()
+	return end.Commit()
+}
+
+// beginner returns how the pool begins a transaction: as *sql.DB does, or as
+// wrappers of one do for GORM. Nil says that it does not.
+func beginner(pool gorm.ConnPool) func(context.Context) (gorm.ConnPool, gorm.TxCommitter, error) {
+	switch pool := pool.(type) {
+	case gorm.TxBeginner:
+		return func(ctx context.Context) (gorm.ConnPool, gorm.TxCommitter, error) {
+			tx, err := pool.BeginTx(ctx, nil)
+			return tx, tx, err
+		}
+	case gorm.ConnPoolBeginner:
+		return func(ctx context.Context) (gorm.ConnPool, gorm.TxCommitter, error) {
+			tx, err := pool.BeginTx(ctx, nil)
+			if err != nil {
+				return nil, nil, err
+			}
+			end, ok := tx.(gorm.TxCommitter)
+			if !ok {
+				return nil, nil, gorm.ErrInvalidTransaction
+			}
+			return tx, end, nil
+		}
+	}
+	return nil
 }

@@ -17,8 +17,8 @@
 //
 // # Limits
 //
-// Lists are in byte order of ids that have at most 255 characters, none of them
-// NUL or U+241B; other ids are kept and found, but sort by their encoded form.
+// Lists are in byte order of the ids; an id with U+241B or "…sha256:" in it is
+// kept and found, but sorts by its encoded form.
 // Find holds a connection until its loop ends: a loop that writes to the same
 // database needs a second one in the pool.
 package sqlrepo

@@ -82,7 +82,7 @@ func (r *Repository) bind(args *[]any, e *event.Event) error {
 			}
 			overflow[column.name] = value
 		}
-		*args = append(*args, stored)
+		*args = append(*args, boxed(stored))
 	}
 	meta, err := object(e.Meta)
 	if err != nil {
@@ -96,6 +96,26 @@ func (r *Repository) bind(args *[]any, e *event.Event) error {
 		r.dialect.bindTime(e.Timestamp), document(e.Result), document(e.Payload), meta,
 		int64(e.SchemaVersion), e.BeforeUnknown, whole)
 	return nil
+}
+
+// boxed returns the text as an argument. The words that most events share cost
+// no allocation: constants are boxed when the program is compiled.
+func boxed(text string) any {
+	switch text {
+	case event.CategoryModel:
+		return event.CategoryModel
+	case event.CategoryAction:
+		return event.CategoryAction
+	case event.ActionCreated:
+		return event.ActionCreated
+	case event.ActionChanged:
+		return event.ActionChanged
+	case event.ActionDeleted:
+		return event.ActionDeleted
+	case string(event.OutcomeSuccess):
+		return string(event.OutcomeSuccess)
+	}
+	return text
 }
 
 // document returns JSON as text, which no driver mistakes for binary data.

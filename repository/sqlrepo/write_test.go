@@ -145,6 +145,41 @@ func forbid(t *testing.T, db *gorm.DB, kind testdb.Kind) {
 	}
 }
 
+// wrapper is a pool that begins transactions the way GORM's own wrappers do.
+type wrapper struct{ *sql.DB }
+
+func (w wrapper) BeginTx(ctx context.Context, opts *sql.TxOptions) (gorm.ConnPool, error) {
+	return w.DB.BeginTx(ctx, opts)
+}
+
+func TestWriteAllOrNoneThroughAWrapper(t *testing.T) {
+	t.Parallel()
+	db := testdb.New(t, testdb.SQLitePure).Open(t)
+	r := newMigrated(t, db)
+	forbid(t, db, testdb.SQLitePure)
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := db.WithContext(t.Context())
+	app.Statement.ConnPool = wrapper{pool}
+	wrapped, err := sqlrepo.New(app, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := series(250)
+	if err := wrapped.Write(t.Context(), events[:100]...); err != nil {
+		t.Fatal(err)
+	}
+	events[249].Actor = "forbidden"
+	if err := wrapped.Write(t.Context(), events...); err == nil {
+		t.Error("Write stored what the database forbids")
+	}
+	if n := len(collect(t, r, event.Filter{})); n != 100 {
+		t.Errorf("%d events are stored, want the 100 of the first call", n)
+	}
+}
+
 func TestWriteAllOrNone(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
