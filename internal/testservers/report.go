@@ -36,6 +36,7 @@ type report struct {
 	out      io.Writer
 	broken   error                     // the first one of out
 	output   map[test]*strings.Builder // of those that have not ended yet
+	shuffle  map[string]string         // how to get a package's order of tests again
 	database map[test][]string         // what they said they ran on
 	count    map[string]int            // tests that passed or failed, per database
 	passed   int
@@ -51,7 +52,7 @@ func newReport(out io.Writer) *report {
 	}
 	return &report{
 		out: out, count: count,
-		output: map[test]*strings.Builder{}, database: map[test][]string{},
+		output: map[test]*strings.Builder{}, shuffle: map[string]string{}, database: map[test][]string{},
 	}
 }
 
@@ -100,12 +101,15 @@ func (r *report) add(l line) {
 func (r *report) addPackage(l line) {
 	switch {
 	case l.Action == "fail":
+		r.print("%s", r.shuffle[l.Package])
 		for t := range maps.Clone(r.output) {
 			if t.pkg == l.Package {
 				r.end(t, "fail")
 			}
 		}
 	case l.Action != "output" && l.Action != "build-output":
+	case strings.HasPrefix(l.Output, "-test.shuffle "):
+		r.shuffle[l.Package] = l.Output
 	case l.Output == "PASS\n" || l.Output == "FAIL\n" || strings.Contains(l.Output, "[no test files]"):
 	default:
 		r.print("%s", l.Output)

@@ -22,6 +22,7 @@ func reported(t *testing.T, lines ...string) (r *report, printed string) {
 func TestReportCountsPerDatabaseWithSubtests(t *testing.T) {
 	t.Parallel()
 	r, printed := reported(t,
+		`{"Action":"output","Package":"p","Output":"-test.shuffle 1\n"}`,
 		`{"Action":"run","Package":"p","Test":"TestA"}`,
 		`{"Action":"run","Package":"p","Test":"TestA/postgres"}`,
 		`{"Action":"attr","Package":"p","Test":"TestA/postgres","Key":"database","Value":"postgres"}`,
@@ -47,6 +48,7 @@ func TestReportPrintsWhatFailedAndOnlyThat(t *testing.T) {
 	t.Parallel()
 	r, printed := reported(t,
 		`{"Action":"build-output","ImportPath":"q","Output":"q.go:1: undefined: x\n"}`,
+		`{"Action":"output","Package":"p","Output":"-test.shuffle 1\n"}`,
 		`{"Action":"run","Package":"p","Test":"TestGood"}`,
 		`{"Action":"output","Package":"p","Test":"TestGood","Output":"chatter\n"}`,
 		`{"Action":"pass","Package":"p","Test":"TestGood"}`,
@@ -59,7 +61,7 @@ func TestReportPrintsWhatFailedAndOnlyThat(t *testing.T) {
 		`{"Action":"output","Package":"p","Output":"FAIL\tp\t1s\n"}`,
 		`{"Action":"fail","Package":"p"}`,
 		`a word that is not JSON`)
-	want := "q.go:1: undefined: x\n    p_test.go:1: broken\nFAIL\tp\t1s\npanic: test timed out\na word that is not JSON\n"
+	want := "q.go:1: undefined: x\n    p_test.go:1: broken\nFAIL\tp\t1s\n-test.shuffle 1\npanic: test timed out\na word that is not JSON\n"
 	if diff := cmp.Diff(want, printed); diff != "" {
 		t.Error(diff)
 	}
