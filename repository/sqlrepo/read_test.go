@@ -47,6 +47,40 @@ func TestLeavingTheLoop(t *testing.T) {
 	})
 }
 
+// TestLeavingAnEndlessList looks at the process that serves the connection: a
+// list without a limit is not read to its end, which costs the connection; one
+// with a limit is, and keeps it.
+func TestLeavingAnEndlessList(t *testing.T) {
+	t.Parallel()
+	r, db := migrated(t, testdb.New(t, testdb.Postgres))
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool.SetMaxOpenConns(1)
+	if err := r.Write(t.Context(), series(300)...); err != nil {
+		t.Fatal(err)
+	}
+	process := func() (id int) {
+		if err := pool.QueryRowContext(t.Context(), "SELECT pg_backend_pid()").Scan(&id); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	for limit, kept := range map[int]bool{0: false, 200: true} {
+		before := process()
+		for _, err := range r.Find(t.Context(), event.Filter{Limit: limit}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+		if got := process() == before; got != kept {
+			t.Errorf("limit %d: the connection was kept: %t, want %t", limit, got, kept)
+		}
+	}
+}
+
 func TestEndOfTheContext(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
