@@ -3,6 +3,8 @@ package eventaudit_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,7 +61,8 @@ func TestValuesOfPostgres(t *testing.T) {
 	}
 	var ddl, names, values []string
 	want := map[string]json.RawMessage{}
-	for column, v := range columns {
+	for _, column := range slices.Sorted(maps.Keys(columns)) {
+		v := columns[column]
 		name, _, _ := strings.Cut(column, " ")
 		ddl, names, values = append(ddl, column), append(names, name), append(values, v[0])
 		want[strings.Trim(name, `"`)] = json.RawMessage(v[1])
@@ -84,7 +87,7 @@ func TestValuesOfPostgres(t *testing.T) {
 	must(t, db.Exec(insert))
 	must(t, db.Table("values").Where("big > 3").Updates(map[string]any{"none": "some", "values": gorm.Expr(`upper("values")`)}))
 	last := trail(t, audit, event.Filter{})[1]
-	if string(last.Result) != `{"old":{"none":null,"values":"column named like the table"},"new":{"none":"some","values":"COLUMN NAMED LIKE THE TABLE"}}` {
+	if string(last.Result) != `{"old":{"values":"column named like the table","none":null},"new":{"values":"COLUMN NAMED LIKE THE TABLE","none":"some"}}` {
 		t.Errorf("%s", last.Result)
 	}
 }

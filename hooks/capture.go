@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"strings"
 
+	"gorm.io/gorm"
+
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/internal/redact"
-	"gorm.io/gorm"
 )
 
 // capturer is what one Register installed. It holds nothing of a statement.
@@ -135,12 +136,10 @@ func (i *interceptor) QueryContext(ctx context.Context, query string, args ...an
 // is returned as it is: nothing changed. What fails after it fails closed.
 func (i *interceptor) run(ctx context.Context, query string, args []any, wantsRows bool) (outcome, error) {
 	own := context.WithoutCancel(ctx)
-	t, err := i.learn(own, i.ConnPool, i.db, i.table)
-	if err != nil {
+	s := &statement{interceptor: i, ctx: ctx, own: own, query: query, args: args, wantsRows: wantsRows}
+	if err := s.learn(); err != nil {
 		return outcome{}, err
 	}
-	i.table = t
-	s := &statement{interceptor: i, ctx: ctx, own: own, query: query, args: args, wantsRows: wantsRows}
 	done, err := s.execute()
 	if err != nil {
 		if s.ran {

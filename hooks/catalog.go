@@ -82,6 +82,11 @@ func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, er
 		return facts{}, err
 	}
 	found.uniques = uniques.columns
+	err = query(ctx, conn, func(v []any) { found.composed = text(v[0]) != "r" },
+		`SELECT relkind::text FROM pg_catalog.pg_class WHERE oid = to_regclass($1)`, t.quoted())
+	if err != nil {
+		return facts{}, err
+	}
 	// pg_trigger.tgtype: 2 is BEFORE, 64 INSTEAD OF, 4, 8 and 16 are the events
 	// INSERT, DELETE and UPDATE.
 	err = query(ctx, conn, func([]any) { found.triggers = true },

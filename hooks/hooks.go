@@ -18,9 +18,10 @@ import (
 	"fmt"
 	"log/slog"
 
+	"gorm.io/gorm"
+
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/internal/redact"
-	"gorm.io/gorm"
 )
 
 // State says which columns a "changed" event holds.

@@ -73,7 +73,8 @@ func (s *statement) upsert(onConflict clause.OnConflict) (outcome, error) {
 		return outcome{}, err
 	}
 	list := s.dialect.row(s.table, s.insertName())
-	if s.dialect.insertedFlag != "" {
+	flagged := s.dialect.insertedFlag != "" && !s.table.facts.composed
+	if flagged {
 		list = s.dialect.insertedFlag + "," + list
 	}
 	own, rows, err := s.tee(list)
@@ -81,7 +82,7 @@ func (s *statement) upsert(onConflict clause.OnConflict) (outcome, error) {
 		return outcome{}, err
 	}
 	var inserted []bool
-	if s.dialect.insertedFlag != "" {
+	if flagged {
 		for _, values := range rows.values {
 			flag, _ := values[0].(bool)
 			inserted = append(inserted, flag)
@@ -113,13 +114,10 @@ func (s *statement) upsertAffected(done outcome) int64 {
 	}
 	var n int64
 	for _, c := range done.changes {
-		switch {
-		case c.before == nil:
+		if c.before == nil {
 			n++
-		default:
-			if differs, _ := done.images.changes(*c.before, *c.after); slices.Contains(differs, true) {
-				n += 2
-			}
+		} else if differs, _ := done.images.changes(*c.before, *c.after); slices.Contains(differs, true) {
+			n += 2
 		}
 	}
 	return n

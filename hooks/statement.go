@@ -3,6 +3,7 @@ package hooks
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"strings"
 
 	"gorm.io/gorm"
@@ -22,6 +23,29 @@ type statement struct {
 	// ran says that the statement itself succeeded: from here on an error
 	// would leave a change without its event.
 	ran bool
+}
+
+// learn adds what the catalog knows of the table, at the first change of it.
+func (s *statement) learn() error {
+	if s.table.facts != nil {
+		return nil
+	}
+	if err := s.takeWriteLock(); err != nil { // before the first read
+		return err
+	}
+	known := *s.table
+	found, err := s.dialect.facts(s.own, s.ConnPool, &known)
+	if err != nil {
+		return fmt.Errorf("read the catalog about %s: %w", known.quoted(), err)
+	}
+	known.facts = &found
+	known.keys = found.keys
+	if model := s.db.Statement.Schema; model != nil && len(model.PrimaryFieldDBNames) > 0 {
+		known.keys = model.PrimaryFieldDBNames
+	}
+	s.tables.put(keyOf(s.db.Statement), &known)
+	s.table = &known
+	return nil
 }
 
 // outcome is what a captured statement did.

@@ -1,17 +1,16 @@
 package hooks
 
 import (
-	"context"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
-	"github.com/eventaudit/eventaudit/event"
 	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
+
+	"github.com/eventaudit/eventaudit/event"
 )
 
 // table is what capture knows about a table of the app as one statement names
@@ -42,6 +41,9 @@ type facts struct {
 	uniques [][]string
 	// triggers says that triggers may change a row after RETURNING saw it.
 	triggers bool
+	// composed says that the table is made of others (partitions, a view), so
+	// that its rows have no system columns.
+	composed bool
 }
 
 // column is a column of the catalog with its declared type.
@@ -185,26 +187,6 @@ func (c *capturer) resolve(db *gorm.DB, key tableKey) (*table, error) {
 func ownTable(model *schema.Schema, t *table) bool {
 	_, name := realName(model.Table)
 	return name == t.name
-}
-
-// learn adds what the catalog knows, once.
-func (c *capturer) learn(ctx context.Context, conn gorm.ConnPool, db *gorm.DB, t *table) (*table, error) {
-	if t.facts != nil {
-		return t, nil
-	}
-	known := *t
-	found, err := c.dialect.facts(ctx, conn, &known)
-	if err != nil {
-		return nil, fmt.Errorf("read the catalog about %s: %w", known.quoted(), err)
-	}
-	known.facts = &found
-	known.keys = found.keys
-	stmt := db.Statement
-	if stmt.Schema != nil && len(stmt.Schema.PrimaryFieldDBNames) > 0 {
-		known.keys = stmt.Schema.PrimaryFieldDBNames
-	}
-	c.tables.put(keyOf(stmt), &known)
-	return &known, nil
 }
 
 // realName splits a table expression into schema and table, without quotes

@@ -8,8 +8,9 @@ import (
 	"sync"
 	"weak"
 
-	"github.com/eventaudit/eventaudit/event"
 	"gorm.io/gorm"
+
+	"github.com/eventaudit/eventaudit/event"
 )
 
 // unwrap returns the connection below GORM's prepared statement caches, which

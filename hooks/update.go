@@ -16,6 +16,10 @@ import (
 // the changed columns, or another writer, cannot come between.
 func (s *statement) update() (outcome, error) {
 	switch {
+	case s.wantsRows && !s.dialect.updateReturning:
+		// The database will say that it has no such thing.
+		own, _, err := s.runQuery(s.ConnPool, s.query, s.args)
+		return outcome{own: own, images: &images{}}, err
 	case !s.reproducible():
 		return s.updateBlind()
 	case len(s.table.keys) == 0:

@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/eventaudit/eventaudit/event"
@@ -17,19 +18,19 @@ import (
 )
 
 // From here on active_repo = "mycustom" is known.
-func init() { repository.Register("mycustom", open) }
-
-func open(context.Context, repository.Settings) (repository.Repository, error) {
-	return Open(cmp.Or(os.Getenv("MYCUSTOM_FILE"), "audit.jsonl"))
+func init() {
+	repository.Register("mycustom", func(context.Context, repository.Settings) (repository.Repository, error) {
+		return Open(cmp.Or(os.Getenv("MYCUSTOM_FILE"), "audit.jsonl"))
+	})
 }
 
-// Repository appends events to a file, one JSON document per line. It is safe
-// for concurrent use within one process; a second process needs a file of its
-// own. It cannot remove, and Find reads the whole file.
+// Repository appends events to a file, one JSON document per line, and keeps
+// them in memory to find them. It is safe for concurrent use in one process.
 type Repository struct {
-	mutex  sync.Mutex
+	mutex  sync.RWMutex
 	file   *os.File
-	size   int64           // up to here the file is whole
+	size   int64 // up to here the file is whole
+	events []event.Event
 	stored map[string]bool // by ID
 }
 
@@ -40,11 +41,15 @@ func Open(path string) (*Repository, error) {
 		return nil, err
 	}
 	r := &Repository{file: file, stored: map[string]bool{}}
-	if r.size, err = file.Seek(0, io.SeekEnd); err == nil {
-		err = r.read(context.Background(), func(e event.Event) { r.stored[e.ID] = true })
+	decoder := json.NewDecoder(file)
+	for err == nil {
+		var e event.Event
+		if err = decoder.Decode(&e); err == nil {
+			r.events, r.stored[e.ID], r.size = append(r.events, e), true, decoder.InputOffset()+1
+		}
 	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
+	if !errors.Is(err, io.EOF) {
+		return nil, errors.Join(fmt.Errorf("mycustom: %s: %w", path, err), file.Close())
 	}
 	return r, nil
 }
@@ -52,35 +57,29 @@ func Open(path string) (*Repository, error) {
 // Write implements [repository.Repository]: all of the events or none.
 func (r *Repository) Write(ctx context.Context, events ...event.Event) error {
 	ready, err := repository.Prepare(events)
-	if err != nil {
+	if err = cmp.Or(err, ctx.Err()); err != nil {
 		return err
 	}
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	var lines bytes.Buffer
-	added := map[string]bool{}
+	fresh := map[string]event.Event{}
 	for _, e := range ready {
-		if r.stored[e.ID] || added[e.ID] {
+		if _, twice := fresh[e.ID]; twice || r.stored[e.ID] {
 			continue
 		}
-		added[e.ID] = true
+		fresh[e.ID] = e
 		if err := json.NewEncoder(&lines).Encode(e); err != nil {
 			return err
 		}
 	}
-	n, err := r.file.Write(lines.Bytes())
-	if err == nil {
-		err = r.file.Sync()
-	}
+	n, err := lines.WriteTo(r.file)
 	if err != nil { // leave no half line behind
 		return errors.Join(err, r.file.Truncate(r.size))
 	}
-	r.size += int64(n)
-	for id := range added {
-		r.stored[id] = true
+	r.size += n
+	for id, e := range fresh {
+		r.events, r.stored[id] = append(r.events, e), true
 	}
 	return nil
 }
@@ -88,45 +87,22 @@ func (r *Repository) Write(ctx context.Context, events ...event.Event) error {
 // Find implements [repository.Repository].
 func (r *Repository) Find(ctx context.Context, f event.Filter) iter.Seq2[event.Event, error] {
 	return func(yield func(event.Event, error) bool) {
-		var found []event.Event
-		err := f.Validate()
-		if err == nil {
-			err = r.read(ctx, func(e event.Event) {
-				if f.Match(e) {
-					found = append(found, e)
-				}
-			})
-		}
-		if err != nil {
+		if err := cmp.Or(f.Validate(), ctx.Err()); err != nil {
 			yield(event.Event{}, err)
 			return
 		}
+		r.mutex.RLock()
+		found := slices.DeleteFunc(slices.Clone(r.events), func(e event.Event) bool { return !f.Match(e) })
+		r.mutex.RUnlock()
 		for _, e := range repository.Page(found, f) {
+			if err := ctx.Err(); err != nil {
+				yield(event.Event{}, err)
+				return
+			}
 			if !yield(e, nil) {
 				return
 			}
 		}
-	}
-}
-
-// read calls visit with every event that was stored when it began.
-func (r *Repository) read(ctx context.Context, visit func(event.Event)) error {
-	r.mutex.Lock()
-	size := r.size
-	r.mutex.Unlock()
-	decoder := json.NewDecoder(io.NewSectionReader(r.file, 0, size))
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		var e event.Event
-		switch err := decoder.Decode(&e); {
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return fmt.Errorf("mycustom: %s: byte %d: %w", r.file.Name(), decoder.InputOffset(), err)
-		}
-		visit(e)
 	}
 }
 

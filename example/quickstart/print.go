@@ -14,37 +14,43 @@ import (
 
 // printTrail prints one line for each event.
 func printTrail(to io.Writer, events []event.Event) error {
-	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "WHEN\tWHO\tWHAT\tWHICH\tVALUES")
+	var lines strings.Builder
+	lines.WriteString("WHEN\tWHO\tWHAT\tWHICH\tVALUES\n")
 	for _, e := range events {
 		values, err := differences(e)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s %s\t%s\n", e.Timestamp.Format("15:04:05.000"), e.Actor, e.Action,
+		fmt.Fprintf(&lines, "%s\t%s\t%s\t%s %s\t%s\n", e.Timestamp.Format("15:04:05.000"), e.Actor, e.Action,
 			e.ActionObject, e.ActionObjectID, shorten(strings.Join(values, ", "), 68))
+	}
+	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	if _, err := io.WriteString(table, lines.String()); err != nil {
+		return err
 	}
 	return table.Flush()
 }
 
 // printHistory prints the life of one record, field by field.
 func printHistory(to io.Writer, record string, events []event.Event) error {
-	fmt.Fprintf(to, "\nHistory of %s\n", record)
+	var lines strings.Builder
+	fmt.Fprintf(&lines, "\nHistory of %s\n", record)
 	for _, e := range events {
-		fmt.Fprintf(to, "  %s by %s", e.Action, e.Actor)
+		fmt.Fprintf(&lines, "  %s by %s", e.Action, e.Actor)
 		if e.Reason != "" {
-			fmt.Fprintf(to, ", because: %s", e.Reason)
+			fmt.Fprintf(&lines, ", because: %s", e.Reason)
 		}
-		fmt.Fprintln(to)
+		lines.WriteByte('\n')
 		values, err := differences(e)
 		if err != nil {
 			return err
 		}
 		for _, value := range values {
-			fmt.Fprintf(to, "    %s\n", value)
+			fmt.Fprintf(&lines, "    %s\n", value)
 		}
 	}
-	return nil
+	_, err := io.WriteString(to, lines.String())
+	return err
 }
 
 // differences lists what an event says of each column: old → new for changed

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/eventaudit/eventaudit/event"
-	"github.com/eventaudit/eventaudit/internal/redact"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/redact"
 )
 
 func matcher(t *testing.T, patterns ...string) *redact.Matcher {
