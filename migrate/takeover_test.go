@@ -228,7 +228,7 @@ func TestTakeoverReadsEveryFormOfTimestamp(t *testing.T) {
 		plain().create(t, db, s.Kind())
 		want := map[string]string{}
 		for written, meant := range forms {
-			row{id: written, timestamp: written}.insert(t, db)
+			row{id: written, timestamp: written, result: "", payload: ""}.insert(t, db)
 			want[written] = meant
 		}
 		if err := migrate.Up(db); err != nil {
@@ -237,6 +237,9 @@ func TestTakeoverReadsEveryFormOfTimestamp(t *testing.T) {
 		got := map[string]string{}
 		for _, e := range stored(t, db) {
 			got[e.ID] = e.Timestamp.Format(time.RFC3339Nano)
+			if e.Result != nil || e.Payload != nil {
+				t.Errorf("%s: an empty document became %q and %q", e.ID, e.Result, e.Payload)
+			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)

@@ -98,3 +98,21 @@ func TestTimeZoneOfTheSession(t *testing.T) {
 		t.Errorf("the session is in %s, %v, want -05:00 as before", zone, err)
 	}
 }
+
+// TestDateStyleOfTheSession takes over PostgreSQL's own type of timestamps from
+// sessions that write it as a German in Calcutta would.
+func TestDateStyleOfTheSession(t *testing.T) {
+	t.Parallel()
+	s := testdb.New(t, testdb.Postgres)
+	db := s.Open(t)
+	ancestor{timestamp: all("timestamptz"), document: all("json")}.create(t, db, s.Kind())
+	row{id: "e", timestamp: "2024-10-23T12:03:33.876737Z"}.insert(t, db)
+	for _, setting := range []string{"datestyle = 'German, DMY'", "timezone = 'Asia/Calcutta'"} {
+		run(t, db, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET "+strings.ReplaceAll(setting, "'", "''")+"', current_database()); END $$")
+	}
+	db = s.Open(t)
+	up(t, db)
+	if got := stored(t, db)[0].Timestamp.Format("2006-01-02 15:04:05.000000"); got != "2024-10-23 12:03:33.876737" {
+		t.Errorf("the row is of %s", got)
+	}
+}
