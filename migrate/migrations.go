@@ -17,5 +17,6 @@ func Migrations(_ *gorm.DB) []*gormigrate.Migration {
 			Migrate:  createEventTable,
 			Rollback: dropEventTable,
 		},
+		{ID: "eventaudit_0002_outbox", Migrate: createOutboxTables, Rollback: dropOutboxTables},
 	}
 }

@@ -55,13 +55,9 @@ func releaseLock(ctx context.Context, conn *sql.Conn, _ bool) error {
 // mysqlEventTable compares and sorts text by bytes, trailing spaces included.
 // Documents are text: the JSON type of MySQL rewrites them.
 func mysqlEventTable(ctx context.Context, conn gorm.ConnPool, name, prefix string) ([]string, error) {
-	var version string
-	if err := conn.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
+	collation, err := mysqlCollation(ctx, conn)
+	if err != nil {
 		return nil, err
-	}
-	collation := "utf8mb4_0900_bin"
-	if strings.Contains(version, "MariaDB") {
-		collation = "utf8mb4_nopad_bin"
 	}
 	return []string{
 		"CREATE TABLE `" + name + "` (" + `

@@ -1,0 +1,30 @@
+package outbox
+
+import "time"
+
+// Hasten makes what fails be tried again at once.
+func Hasten(o *Options) {
+	t := o.timingOf()
+	t.pause, t.longestPause = time.Millisecond, 10*time.Millisecond
+	t.retry, t.longestRetry = time.Millisecond, time.Millisecond
+	t.look = time.Millisecond
+}
+
+// Grace sets how long a repository may take to notice the end of its context.
+func Grace(o *Options, d time.Duration) { o.timingOf().grace = d }
+
+// Pauses sets how long a repository that fails is left alone.
+func Pauses(o *Options, d time.Duration) {
+	t := o.timingOf()
+	t.pause, t.longestPause = d, d
+}
+
+// Send sets how long one batch may be on its way.
+func Send(o *Options, d time.Duration) { o.timingOf().send = d }
+
+func (o *Options) timingOf() *timing {
+	if o.timing == nil {
+		o.timing = defaultTiming()
+	}
+	return o.timing
+}

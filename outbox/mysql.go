@@ -1,0 +1,37 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// mysql claims in a transaction, for want of RETURNING. It runs READ COMMITTED,
+// since any higher level locks the gaps into which the app inserts.
+//
+// Claimed rows are named one by one: a condition on a range would also lock,
+// and so wait for, rows in between that the app has not committed yet.
+func mysql() dialect {
+	return dialect{
+		now:       "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
+		isolation: sql.LevelReadCommitted,
+		among:     listed,
+		columns:   "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ?",
+		claim: func(ctx context.Context, q queue, token string, limit int, lease time.Duration) (claimed []row, err error) {
+			err = q.atomically(ctx, func(tx gorm.ConnPool) error {
+				claimed, err = q.rows(ctx, tx,
+					"SELECT sequence, event_id, event, payload, result, attempts FROM "+Table+
+						" WHERE "+due+" ORDER BY sequence LIMIT ? FOR UPDATE SKIP LOCKED",
+					limit)
+				if err != nil || len(claimed) == 0 {
+					return err
+				}
+				these, _ := listed(claimed)
+				return q.execute(ctx, tx, "UPDATE "+Table+" SET claimed_by = ?, claimed_until = {now} + ? WHERE "+these, token, lease.Microseconds())
+			})
+			return claimed, err
+		},
+	}
+}

@@ -1,0 +1,23 @@
+package outbox
+
+import (
+	"context"
+	"time"
+)
+
+// sqlite claims in one statement, which takes the write lock before it reads:
+// there is one writer at a time.
+func sqlite() dialect {
+	return dialect{
+		now:     "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000",
+		among:   between,
+		columns: `SELECT name FROM pragma_table_info(?)`,
+		claim: func(ctx context.Context, q queue, token string, limit int, lease time.Duration) ([]row, error) {
+			return q.rows(ctx, q.pool,
+				"UPDATE "+Table+" SET claimed_by = ?, claimed_until = {now} + ?"+
+					" WHERE sequence IN (SELECT sequence FROM "+Table+" WHERE "+due+" ORDER BY sequence LIMIT ?)"+
+					" RETURNING sequence, event_id, event, payload, result, attempts",
+				token, lease.Microseconds(), limit)
+		},
+	}
+}
