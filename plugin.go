@@ -12,7 +12,6 @@ import (
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/hooks"
 	"github.com/eventaudit/eventaudit/repository"
-	"github.com/eventaudit/eventaudit/repository/sqlrepo"
 )
 
 // Name is the name of the plugin in gorm.Config.Plugins.
@@ -62,7 +61,7 @@ func (a *Auditor) Name() string { return Name }
 // before anything is registered, and all problems are reported at once. The
 // error wraps event.ErrInvalid for a wrong setting, repository.ErrUnknown or
 // repository.ErrRestricted for a repository that cannot be used, and
-// sqlrepo.ErrNoTables when migrate.Up was not called.
+// sqlrepo.ErrNoTables or outbox.ErrNoTables when migrate.Up was not called.
 func (a *Auditor) Initialize(db *gorm.DB) error {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
@@ -74,15 +73,19 @@ func (a *Auditor) Initialize(db *gorm.DB) error {
 		}
 	}
 	err := hooks.Register(db, captured{t}, &hooks.Options{
-		Audited:  t.rules.audited,
-		State:    hooks.State(a.config.Track.StorePreviousModelState),
-		Redact:   a.config.Redact.Fields,
-		Continue: a.config.OnAuditError == ContinueOnError,
-		Lost:     t.lost,
-		Logger:   a.config.Logger,
+		Audited:   t.rules.audited,
+		State:     hooks.State(a.config.Track.StorePreviousModelState),
+		Redact:    a.config.Redact.Fields,
+		Continue:  a.config.OnAuditError == ContinueOnError,
+		Lost:      t.lost,
+		Committed: t.committed(),
+		Logger:    a.config.Logger,
 	})
 	if err != nil {
 		return fmt.Errorf("eventaudit: %w", err)
+	}
+	if a.trail == nil {
+		t.start()
 	}
 	a.trail = t
 	return nil
@@ -102,8 +105,8 @@ func open(db *gorm.DB, config Config) (*trail, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := t.local.Ready(db.Statement.Context); err != nil {
-		return nil, err
+	if err := t.inbox.Ready(db.Statement.Context); err != nil {
+		return nil, errors.Join(err, t.closeRepository())
 	}
 	config.Logger.Info("audit trail installed", "active_repo", name, "on_audit_error", string(config.OnAuditError))
 	return t, nil
@@ -129,70 +132,37 @@ func (a *Auditor) Repository() repository.Repository {
 }
 
 // Flush waits until everything that was committed before the call has reached
-// the repository. Events in the app's own database are there already. The
-// first Flush also warns of names in track.models that no change has matched,
-// which may be misspelt.
+// the repository, or was given up as a dead letter. Events in the app's own
+// database are there already. When the context ends first, the error is an
+// *outbox.PendingError that says how many events are left.
+//
+// The first Flush also warns of names in track.models that no change has
+// matched, which may be misspelt.
 func (a *Auditor) Flush(ctx context.Context) error {
 	t, err := a.installed()
 	if err != nil {
 		return err
 	}
 	t.rules.warnUnseen()
-	return ctx.Err()
+	if t.outbox == nil {
+		return ctx.Err()
+	}
+	return t.outbox.Flush(ctx)
 }
 
-// Close flushes and ends what the Auditor runs in the background. Changes made
-// through GORM later are still recorded in the app's database. Close may be
-// called more than once, and before db.Use.
+// Close ends what the Auditor runs in the background. The relay to a
+// repository outside of the app's database finishes what is on its way, until
+// the context ends; what is left waits in the outbox for the next relay. Call
+// Flush first to have it empty. Changes made through GORM later are still
+// recorded. Close may be called more than once, and before db.Use.
 func (a *Auditor) Close(ctx context.Context) error {
-	if err := a.Flush(ctx); !errors.Is(err, ErrNotInstalled) {
-		return err
-	}
-	return nil
-}
-
-// trail is the inside of an installed Auditor.
-type trail struct {
-	rules      *rules
-	repository repository.Repository
-	// local is the event table in the app's database.
-	local  *sqlrepo.Repository
-	config Config
-}
-
-func newTrail(db *gorm.DB, config Config) (*trail, error) {
-	local, err := sqlrepo.New(db, nil)
+	t, err := a.installed()
 	if err != nil {
-		return nil, err
+		return nil // nothing was started
 	}
-	rules, err := newRules(config)
-	if err != nil {
-		return nil, err
+	t.rules.warnUnseen()
+	if t.outbox == nil {
+		return nil
 	}
-	t := &trail{rules: rules, local: local, repository: local, config: config}
-	switch given := config.Repository.(type) {
-	case nil:
-		opened, err := repository.Open(db.Statement.Context, config.activeRepo(), repository.Settings{
-			Database: db, Redis: config.Redis, CloudWatch: config.CloudWatch,
-			Restrict: config.RestrictAvailableRepos, Logger: config.Logger,
-		})
-		if err != nil {
-			return nil, err
-		}
-		t.repository = opened
-	default:
-		t.repository = given
-	}
-	if own, ok := t.repository.(*sqlrepo.Repository); ok {
-		t.local = own
-	}
-	return t, nil
-}
-
-// lost reports events that ContinueOnError gave up.
-func (t *trail) lost(ctx context.Context, err error) {
-	t.config.Logger.ErrorContext(ctx, "audit events lost", "error", err)
-	if t.config.OnError != nil {
-		t.config.OnError(err)
-	}
+	return errors.Join(t.outbox.Close(ctx), t.closeRepository())
 }

@@ -89,12 +89,8 @@ func (t *trail) store(ctx context.Context, conn gorm.ConnPool, events []event.Ev
 		}
 		kept = append(kept, e)
 	}
-	switch {
-	case len(kept) == 0:
+	if len(kept) == 0 {
 		return nil
-	case conn != nil:
-		return t.local.Insert(ctx, conn, kept)
-	default:
-		return t.local.Write(ctx, kept...)
 	}
+	return t.inbox.Insert(ctx, conn, kept)
 }

@@ -63,6 +63,13 @@ func (c *capturer) guard(db *gorm.DB) {
 	}
 }
 
+// committed runs at the end of a chain, when GORM's own transaction is over.
+func (c *capturer) committed(db *gorm.DB) {
+	if _, open := db.Statement.ConnPool.(gorm.TxCommitter); !open && db.Error == nil && db.RowsAffected > 0 {
+		c.Committed()
+	}
+}
+
 // capture runs the terminal callback with an interceptor in place of the
 // statement's connection.
 func (c *capturer) capture(db *gorm.DB, chain chain, t *table, original func(*gorm.DB)) {

@@ -55,6 +55,10 @@ type Options struct {
 	// Lost is told about statements whose events were lost under Continue.
 	// Nil logs them.
 	Lost func(ctx context.Context, err error)
+	// Committed is told, right behind a statement that GORM committed by
+	// itself, that there may be new events. Transactions of the app are not
+	// seen. Nil is not told.
+	Committed func()
 	// Logger defaults to slog.Default.
 	Logger *slog.Logger
 }
@@ -83,6 +87,12 @@ type processor interface {
 	Replace(name string, fn func(*gorm.DB)) error
 }
 
+// registrar registers a callback at a place that was chosen before.
+type registrar = func(name string, fn func(*gorm.DB)) error
+
+// commitCallback ends GORM's default transaction.
+const commitCallback = "gorm:commit_or_rollback_transaction"
+
 // Register installs the capture on db. The recorder gets the events of each
 // statement with a context in which Conn returns the statement's connection;
 // it must write them through that connection. Register must be called once
@@ -92,14 +102,16 @@ func Register(db *gorm.DB, recorder event.Recorder, opts *Options) error {
 	if err != nil {
 		return err
 	}
+	create, update, remove := db.Callback().Create(), db.Callback().Update(), db.Callback().Delete()
 	chains := []struct {
 		chain     chain
 		processor processor
-		guard     func(name string, fn func(*gorm.DB)) error
+		guard     registrar
+		end       registrar
 	}{
-		{createChain, db.Callback().Create(), db.Callback().Create().After("gorm:create").Before("gorm:save_after_associations").Register},
-		{updateChain, db.Callback().Update(), db.Callback().Update().After("gorm:update").Before("gorm:save_after_associations").Register},
-		{deleteChain, db.Callback().Delete(), db.Callback().Delete().After("gorm:delete").Before("gorm:after_delete").Register},
+		{createChain, create, create.After("gorm:create").Before("gorm:save_after_associations").Register, create.After(commitCallback).Register},
+		{updateChain, update, update.After("gorm:update").Before("gorm:save_after_associations").Register, update.After(commitCallback).Register},
+		{deleteChain, remove, remove.After("gorm:delete").Before("gorm:after_delete").Register, remove.After(commitCallback).Register},
 	}
 	for _, x := range chains {
 		if x.processor.Get(guardName(x.chain)) != nil {
@@ -115,6 +127,9 @@ func Register(db *gorm.DB, recorder event.Recorder, opts *Options) error {
 		problems = append(problems,
 			x.processor.Replace(name, c.around(x.chain, x.processor.Get(name))),
 			x.guard(guardName(x.chain), c.guard))
+		if c.Committed != nil {
+			problems = append(problems, x.end("eventaudit:committed_"+string(x.chain), c.committed))
+		}
 	}
 	problems = append(problems,
 		db.Callback().Raw().After("gorm:raw").Register("eventaudit:schema_changed", c.schemaChanged))

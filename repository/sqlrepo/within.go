@@ -1,0 +1,9 @@
+package sqlrepo
+
+import "gorm.io/gorm"
+
+// Within reports whether the event table is reached through the connection
+// pool of db, so that an event can be part of a transaction begun there.
+func (r *Repository) Within(db *gorm.DB) bool {
+	return db != nil && db.Statement != nil && unwrap(db.Statement.ConnPool) == r.pool
+}
