@@ -30,9 +30,10 @@ func mysql() dialect {
 const lockName = "CONCAT('event_audit:', SHA1(DATABASE()))"
 
 // takeLock waits for the lock in turns, so that the end of the context is seen
-// by servers that a broken connection does not stop from waiting. A column of
-// type TIMESTAMP is read in the time zone of the session: UTC until
-// releaseLock.
+// by servers that a broken connection does not stop from waiting. Until
+// releaseLock the session is in UTC, since a column of type TIMESTAMP is read
+// in its time zone, and does not commit after each statement, which would cost
+// a takeover a write to the disk for every page.
 func takeLock(ctx context.Context, conn *sql.Conn) error {
 	for {
 		var taken sql.NullInt64
@@ -43,13 +44,21 @@ func takeLock(ctx context.Context, conn *sql.Conn) error {
 			return fmt.Errorf("GET_LOCK was interrupted by the server; try again")
 		}
 		if taken.Int64 == 1 {
-			return execute(ctx, conn, "SET @event_audit_time_zone = @@session.time_zone", "SET time_zone = '+00:00'")
+			return execute(ctx, conn,
+				"SET @event_audit_time_zone = @@session.time_zone, @event_audit_autocommit = @@session.autocommit",
+				"SET time_zone = '+00:00', autocommit = 0")
 		}
 	}
 }
 
-func releaseLock(ctx context.Context, conn *sql.Conn, _ bool) error {
-	return execute(ctx, conn, "UNLOCK TABLES", "SET time_zone = @event_audit_time_zone", "DO RELEASE_LOCK("+lockName+")")
+func releaseLock(ctx context.Context, conn *sql.Conn, keep bool) error {
+	end := "ROLLBACK"
+	if keep {
+		end = "COMMIT"
+	}
+	return execute(ctx, conn, end, "UNLOCK TABLES",
+		"SET time_zone = @event_audit_time_zone, autocommit = @event_audit_autocommit",
+		"DO RELEASE_LOCK("+lockName+")")
 }
 
 // mysqlEventTable compares and sorts text by bytes, trailing spaces included.

@@ -67,9 +67,9 @@ func TestTakeoverCountsTheRows(t *testing.T) {
 	})
 }
 
-// TestTimeZoneOfTheSession takes over a column that MariaDB converts to the
-// time zone of the session, and looks at that zone afterwards.
-func TestTimeZoneOfTheSession(t *testing.T) {
+// TestSettingsOfTheSession takes over a column that MariaDB converts to the
+// time zone of the session, and looks at the session afterwards.
+func TestSettingsOfTheSession(t *testing.T) {
 	t.Parallel()
 	s := testdb.New(t, testdb.MariaDB)
 	ancestor{timestamp: all("TIMESTAMP(6)"), document: all("TEXT")}.create(t, s.Open(t), s.Kind())
@@ -93,9 +93,9 @@ func TestTimeZoneOfTheSession(t *testing.T) {
 	if got := stored(t, db)[0].Timestamp.Format("15:04"); got != "12:03" {
 		t.Errorf("the row is of %s, want 12:03", got)
 	}
-	var zone string
-	if err := db.Raw("SELECT @@session.time_zone").Scan(&zone).Error; err != nil || zone != "-05:00" {
-		t.Errorf("the session is in %s, %v, want -05:00 as before", zone, err)
+	var settings string
+	if err := db.Raw("SELECT CONCAT(@@session.time_zone, ' ', @@session.autocommit)").Scan(&settings).Error; err != nil || settings != "-05:00 1" {
+		t.Errorf("the session is left with %s, %v, want -05:00 and autocommit as before", settings, err)
 	}
 }
 
