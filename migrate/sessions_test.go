@@ -94,7 +94,7 @@ func TestSettingsOfTheSession(t *testing.T) {
 		t.Errorf("the row is of %s, want 12:03", got)
 	}
 	var settings string
-	if err := db.Raw("SELECT CONCAT(@@session.time_zone, ' ', @@session.autocommit)").Scan(&settings).Error; err != nil || settings != "-05:00 1" {
+	if err := db.Raw("SELECT CONCAT(@@session.time_zone, ' ', @@session.autocommit = 1)").Scan(&settings).Error; err != nil || settings != "-05:00 1" {
 		t.Errorf("the session is left with %s, %v, want -05:00 and autocommit as before", settings, err)
 	}
 }
