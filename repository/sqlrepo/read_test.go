@@ -3,6 +3,7 @@ package sqlrepo_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,7 +59,11 @@ func TestLeavingAnEndlessList(t *testing.T) {
 		t.Fatal(err)
 	}
 	pool.SetMaxOpenConns(1)
-	if err := r.Write(t.Context(), series(300)...); err != nil {
+	events := series(300)
+	for i := range events { // 30 MB, more than any buffer on the way holds
+		events[i].Payload = event.JSON(strings.Repeat("x", 100_000))
+	}
+	if err := r.Write(t.Context(), events...); err != nil {
 		t.Fatal(err)
 	}
 	process := func() (id int) {
