@@ -65,7 +65,7 @@ func (u *uniqueIndexes) add(index, column string) {
 }
 
 func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, error) {
-	var found facts
+	found := facts{types: map[string]string{}}
 	var uniques uniqueIndexes
 	err := query(ctx, conn, func(v []any) {
 		uniques.add(text(v[0]), text(v[1]))
@@ -82,8 +82,14 @@ func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, er
 		return facts{}, err
 	}
 	found.uniques = uniques.columns
-	err = query(ctx, conn, func(v []any) { found.composed = text(v[0]) != "r" },
-		`SELECT relkind::text FROM pg_catalog.pg_class WHERE oid = to_regclass($1)`, t.quoted())
+	err = query(ctx, conn, func(v []any) {
+		found.composed = text(v[0]) != "r"
+		found.types[text(v[1])] = text(v[2])
+	}, `SELECT c.relkind::text, a.attname::text, coalesce(base.typname, t.typname)::text
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+		JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+		LEFT JOIN pg_catalog.pg_type base ON base.oid = nullif(t.typbasetype, 0)
+		WHERE c.oid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped`, t.quoted())
 	if err != nil {
 		return facts{}, err
 	}
@@ -96,7 +102,7 @@ func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, er
 }
 
 func sqliteFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, error) {
-	var found facts
+	found := facts{types: map[string]string{}}
 	pragma := func(name, of string) string {
 		if t.schema == "" {
 			return fmt.Sprintf("PRAGMA %s(%s)", name, t.quote(of))
@@ -108,7 +114,8 @@ func sqliteFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, erro
 		if v[6] == int64(1) { // a hidden column of a virtual table
 			return
 		}
-		found.columns = append(found.columns, column{text(v[1]), strings.ToUpper(text(v[2]))})
+		found.columns = append(found.columns, text(v[1]))
+		found.types[text(v[1])] = strings.ToUpper(text(v[2]))
 		if place, _ := v[5].(int64); place > 0 {
 			places[place] = text(v[1])
 		}

@@ -9,13 +9,16 @@ func (s *statement) delete() (outcome, error) {
 		if err != nil {
 			return outcome{}, err
 		}
-		done := outcome{own: own, affected: int64(len(rows.values)), images: s.imagesOf(s.table, rows)}
+		done := outcome{own: own, affected: int64(len(rows.values))}
+		if done.images, err = s.imagesOf(s.table, rows); err != nil {
+			return outcome{}, err
+		}
 		for i := range done.images.rows {
 			done.changes = append(done.changes, change{before: &done.images.rows[i]})
 		}
 		return done, nil
 	}
-	before, err := s.lockRows("DELETE", nil)
+	before, _, err := s.lockRows("DELETE", nil)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -23,15 +26,14 @@ func (s *statement) delete() (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	done := outcome{result: result, images: s.imagesOf(s.table, before)}
-	left, err := s.byKey(s.table.keys, keysOf(before, s.table.keys))
+	left, err := s.byKey(s.table.keys, before.rawKeys())
 	if err != nil {
 		return outcome{}, err
 	}
-	still := index(s.imagesOf(s.table, left))
-	for i, row := range done.images.rows {
+	done, still := outcome{result: result, images: before}, index(left)
+	for i, row := range before.rows {
 		if still[row.key] == nil {
-			done.changes = append(done.changes, change{before: &done.images.rows[i]})
+			done.changes = append(done.changes, change{before: &before.rows[i]})
 		}
 	}
 	return done, nil

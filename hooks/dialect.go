@@ -36,7 +36,9 @@ type dialect struct {
 	// row is the select list of whole rows of the table under the name that
 	// the statement knows it by.
 	row func(t *table, name string) string
-	// encode appends the JSON of a value read from a column.
+	// documents says that the select list is one JSON document.
+	documents bool
+	// encode appends the JSON of a value read from a column of that type.
 	encode func(into []byte, value any, typeName string) []byte
 }
 
@@ -50,8 +52,9 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 			lock:         " FOR NO KEY UPDATE", keyLock: " FOR UPDATE",
 			lastInsertID: "SELECT lastval()",
 			facts:        postgresFacts,
-			row:          wholeRow,
-			encode:       encodePostgres,
+			documents:    true,
+			row:          documentRow,
+			encode:       encodeAny,
 		}, nil
 	case "sqlite":
 		if !slices.Contains(create, "RETURNING") {
@@ -97,9 +100,9 @@ func storedRow(t *table, name string) string {
 			list.WriteString(name)
 			list.WriteByte('.')
 		}
-		list.WriteString(t.quote(column.name))
+		list.WriteString(t.quote(column))
 		list.WriteString(" AS ")
-		list.WriteString(t.quote(column.name))
+		list.WriteString(t.quote(column))
 	}
 	return list.String()
 }

@@ -14,31 +14,6 @@ import (
 // bytes become {"base64": "..."}, which no other value looks like, and times
 // are RFC 3339, in UTC where the database holds an instant.
 
-func encodePostgres(into []byte, value any, typeName string) []byte {
-	switch value := value.(type) {
-	case time.Time:
-		switch typeName {
-		case "DATE":
-			return appendTime(into, value, time.DateOnly)
-		case "TIMESTAMP":
-			return appendTime(into, value, wallClock)
-		}
-	case float64:
-		if typeName == "FLOAT4" {
-			return appendFloat(into, value, 32)
-		}
-	case string:
-		if typeName == "NUMERIC" {
-			return appendNumber(into, value)
-		}
-	case []byte:
-		if typeName != "BYTEA" { // pgx gives json and jsonb as bytes
-			return appendString(into, string(value))
-		}
-	}
-	return encodeAny(into, value)
-}
-
 // encodeSQLite gets the stored value; the declared type says what it stands
 // for. A time is turned into RFC 3339 only where that loses nothing.
 func encodeSQLite(into []byte, value any, typeName string) []byte {
@@ -57,7 +32,7 @@ func encodeSQLite(into []byte, value any, typeName string) []byte {
 			}
 		}
 	}
-	return encodeAny(into, value)
+	return encodeAny(into, value, typeName)
 }
 
 // sqliteTimes are the forms in which the drivers store a time.Time.
@@ -92,7 +67,7 @@ func encodeMySQL(into []byte, value any, typeName string) []byte {
 			return appendTime(into, value, wallClock)
 		}
 	}
-	return encodeAny(into, value)
+	return encodeAny(into, value, typeName)
 }
 
 // mysqlTime brings the text of a time to the form that wallClock gives it.
@@ -107,7 +82,7 @@ func mysqlTime(text string) string {
 // wallClock is RFC 3339 without a zone, for columns that hold none.
 const wallClock = "2006-01-02T15:04:05.999999999"
 
-func encodeAny(into []byte, value any) []byte {
+func encodeAny(into []byte, value any, _ string) []byte {
 	switch value := value.(type) {
 	case nil:
 		return append(into, "null"...)

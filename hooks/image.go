@@ -10,15 +10,16 @@ import (
 
 // image is one row as it was at one moment, each cell as JSON.
 type image struct {
-	// key is the identity of the row within its table.
+	// key is the identity of the row within its table, raw the values of the
+	// key columns as the database takes them.
 	key   string
+	raw   []any
 	cells [][]byte
 }
 
 // images are rows of one table with the same columns.
 type images struct {
 	columns []imageColumn
-	types   []string
 	keys    []int // places of the key columns; empty when the table has none
 	rows    []image
 }
@@ -33,66 +34,82 @@ type imageColumn struct {
 	drop bool
 }
 
-// imagesOf encodes the rows of a buffer that holds whole rows of the table.
-func (c *capturer) imagesOf(t *table, b *buffer) *images {
-	set := &images{columns: make([]imageColumn, len(b.columns)), rows: make([]image, len(b.values))}
-	t.rules.mutex.RLock()
+// imagesOf returns the rows of a buffer that holds whole rows of the table.
+func (c *capturer) imagesOf(t *table, b *buffer) (*images, error) {
+	if c.dialect.documents {
+		return c.fromDocuments(t, b)
+	}
+	set := &images{rows: make([]image, len(b.values))}
+	names, types := make([]string, len(b.columns)), make([]string, len(b.columns))
 	for i, column := range b.columns {
-		set.columns[i] = imageColumn{
-			name:   column.name,
-			redact: c.mask.Match(column.name) || slices.Contains(t.rules.redact, column.name),
-			ignore: slices.Contains(t.rules.ignore, column.name),
-			soft:   slices.Contains(t.rules.erase, column.name),
-			drop:   slices.Contains(t.rules.drop, column.name),
+		names[i], types[i] = column.name, column.typeName
+		if declared, ok := t.facts.types[column.name]; ok {
+			types[i] = declared
 		}
 	}
-	t.rules.mutex.RUnlock()
-	set.keys = places(b.columns, t.keys)
-	set.types = typeNames(t, b)
+	c.setColumns(set, t, names)
 	for i, values := range b.values {
-		set.rows[i] = c.imageOf(set, values)
+		row := &set.rows[i]
+		row.cells = c.encodeRow(values, types)
+		row.key = set.keyOf(row.cells)
+		for _, place := range set.keys {
+			row.raw = append(row.raw, values[place])
+		}
 	}
-	return set
+	return set, nil
 }
 
-func (c *capturer) imageOf(set *images, values []any) image {
-	row := image{cells: make([][]byte, len(values))}
-	cells := make([]byte, 0, 24*len(values))
+// encodeRow encodes the cells of a row into one piece of memory.
+func (c *capturer) encodeRow(values []any, types []string) [][]byte {
+	cells, memory := make([][]byte, len(values)), make([]byte, 0, 24*len(values))
 	for i, value := range values {
-		start := len(cells)
-		cells = c.dialect.encode(cells, value, set.types[i])
-		row.cells[i] = cells[start:len(cells):len(cells)]
+		start := len(memory)
+		memory = c.dialect.encode(memory, value, types[i])
+		cells[i] = memory[start:len(memory):len(memory)]
 	}
+	return cells
+}
+
+// setColumns fills in what the rules say about the columns.
+func (c *capturer) setColumns(set *images, t *table, names []string) {
+	set.columns = make([]imageColumn, len(names))
+	t.rules.mutex.RLock()
+	defer t.rules.mutex.RUnlock()
+	for i, name := range names {
+		set.columns[i] = imageColumn{
+			name:   name,
+			redact: c.mask.Match(name) || slices.Contains(t.rules.redact, name),
+			ignore: slices.Contains(t.rules.ignore, name),
+			soft:   slices.Contains(t.rules.erase, name),
+			drop:   slices.Contains(t.rules.drop, name),
+		}
+	}
+	for _, key := range t.keys {
+		place := slices.Index(names, key)
+		if place < 0 { // the model names a key that the table does not have
+			set.keys = nil
+			return
+		}
+		set.keys = append(set.keys, place)
+	}
+}
+
+// keyOf returns the identity of a row by its cells.
+func (set *images) keyOf(cells [][]byte) string {
+	var key []byte
 	for _, place := range set.keys {
-		row.key += string(row.cells[place]) + ","
+		key = append(append(key, cells[place]...), ',')
 	}
-	return row
+	return string(key)
 }
 
-// typeNames returns the type of every column: the declared one where the
-// catalog knows it, for drivers that cannot tell.
-func typeNames(t *table, b *buffer) []string {
-	names := make([]string, len(b.columns))
-	for i, column := range b.columns {
-		names[i] = column.typeName
-		if i < len(t.facts.columns) && t.facts.columns[i].name == column.name {
-			names[i] = t.facts.columns[i].typeName
-		}
+// rawKeys returns the key values of every row.
+func (set *images) rawKeys() [][]any {
+	keys := make([][]any, len(set.rows))
+	for i, row := range set.rows {
+		keys[i] = row.raw
 	}
-	return names
-}
-
-// places finds the columns by name; nil when one is missing.
-func places(columns []bufferColumn, names []string) []int {
-	found := make([]int, 0, len(names))
-	for _, name := range names {
-		place := slices.IndexFunc(columns, func(c bufferColumn) bool { return c.name == name })
-		if place < 0 {
-			return nil
-		}
-		found = append(found, place)
-	}
-	return found
+	return keys
 }
 
 // objectID returns the identity of a row as events carry it: the key as text,
@@ -155,6 +172,9 @@ func masked(column imageColumn, cell []byte, mask *redact.Matcher) []byte {
 	}
 	if column.redact {
 		return []byte(`"` + redact.Mask + `"`)
+	}
+	if cell[0] == '{' || cell[0] == '[' {
+		return mask.JSON(cell)
 	}
 	if len(cell) < 2 || cell[0] != '"' || (cell[1] != '{' && cell[1] != '[') {
 		return cell

@@ -41,14 +41,14 @@ func (s *statement) insertReturning() (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	done := outcome{own: own, affected: int64(len(rows.values)), images: s.imagesOf(s.table, rows)}
+	done := outcome{own: own, affected: int64(len(rows.values))}
+	if done.images, err = s.imagesOf(s.table, rows); err != nil {
+		return outcome{}, err
+	}
 	for i := range done.images.rows {
 		done.changes = append(done.changes, change{after: &done.images.rows[i]})
 	}
-	if s.table.facts.triggers && len(s.table.keys) > 0 {
-		return s.reread(done, keysOf(rows, s.table.keys))
-	}
-	return done, nil
+	return s.withTriggers(done)
 }
 
 // insertName qualifies the columns of an INSERT's RETURNING list.
@@ -89,8 +89,11 @@ func (s *statement) upsert(onConflict clause.OnConflict) (outcome, error) {
 		}
 		rows = rows.cut(1, len(rows.columns))
 	}
-	done := outcome{own: own, images: s.imagesOf(s.table, rows)}
-	before := index(s.imagesOf(s.table, met))
+	done := outcome{own: own}
+	if done.images, err = s.imagesOf(s.table, rows); err != nil {
+		return outcome{}, err
+	}
+	before := index(met)
 	for i := range done.images.rows {
 		after := &done.images.rows[i]
 		c := change{before: before[after.key], after: after}
@@ -99,10 +102,7 @@ func (s *statement) upsert(onConflict clause.OnConflict) (outcome, error) {
 		before[after.key] = after // the same row again: changed from here
 	}
 	done.affected = s.upsertAffected(done)
-	if s.table.facts.triggers {
-		return s.reread(done, keysOf(rows, s.table.keys))
-	}
-	return done, nil
+	return s.withTriggers(done)
 }
 
 // upsertAffected is the row count that the statement would have had without
@@ -140,9 +140,9 @@ func (s *statement) targets(onConflict clause.OnConflict) [][]string {
 
 // selectConflicting reads and locks the rows that have the values which the
 // INSERT brings for one of the targets.
-func (s *statement) selectConflicting(targets [][]string) (*buffer, error) {
+func (s *statement) selectConflicting(targets [][]string) (*images, error) {
 	values, _ := s.db.Statement.Clauses["VALUES"].Expression.(clause.Values)
-	all := &buffer{}
+	all := &images{}
 	seen := map[string]bool{}
 	for _, target := range targets {
 		at := valuePlaces(values, target)
@@ -163,16 +163,14 @@ func (s *statement) selectConflicting(targets [][]string) (*buffer, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(found.values) == 0 {
-			continue
-		}
-		all.columns = found.columns
-		set := s.imagesOf(s.table, found)
-		for i, values := range found.values {
-			if id := set.rows[i].content(); !seen[id] {
-				seen[id] = true
-				all.values = append(all.values, values)
+		for _, row := range found.rows {
+			if !seen[row.key] {
+				seen[row.key] = true
+				all.rows = append(all.rows, row)
 			}
+		}
+		if len(found.rows) > 0 {
+			all.columns, all.keys = found.columns, found.keys
 		}
 	}
 	return all, nil
@@ -209,11 +207,13 @@ func (s *statement) insertOrReplace() (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	done := outcome{own: own, affected: int64(len(rows.values)), images: s.imagesOf(s.table, rows)}
-	before := s.imagesOf(s.table, met)
+	done := outcome{own: own, affected: int64(len(rows.values))}
+	if done.images, err = s.imagesOf(s.table, rows); err != nil {
+		return outcome{}, err
+	}
 	after := index(done.images)
-	for i, row := range before.rows {
-		done.changes = append(done.changes, change{before: &before.rows[i], after: after[row.key]})
+	for i, row := range met.rows {
+		done.changes = append(done.changes, change{before: &met.rows[i], after: after[row.key]})
 		delete(after, row.key)
 	}
 	for i, row := range done.images.rows {
@@ -230,7 +230,7 @@ func (s *statement) insertThenSelect(onConflict clause.OnConflict, upsert bool) 
 	if len(s.table.keys) == 0 {
 		return outcome{}, fmt.Errorf("hooks: table %s has no primary key, so its changes cannot be captured on this database; add one", s.table.quoted())
 	}
-	met := &buffer{}
+	met := &images{}
 	var err error
 	if upsert {
 		if met, err = s.selectConflicting(s.targets(onConflict)); err != nil {
@@ -241,19 +241,17 @@ func (s *statement) insertThenSelect(onConflict clause.OnConflict, upsert bool) 
 	if err != nil {
 		return outcome{}, err
 	}
-	done := outcome{result: result}
-	var rows *buffer
+	done := outcome{result: result, images: &images{}}
 	if upsert {
-		rows, err = s.selectConflicting(s.targets(onConflict))
+		done.images, err = s.selectConflicting(s.targets(onConflict))
 	}
-	if err == nil && (rows == nil || len(rows.values) == 0) {
-		rows, err = s.selectInserted(done)
+	if err == nil && len(done.images.rows) == 0 {
+		done.images, err = s.selectInserted(done)
 	}
 	if err != nil {
 		return outcome{}, err
 	}
-	before := index(s.imagesOf(s.table, met))
-	done.images = s.imagesOf(s.table, rows)
+	before := index(met)
 	for i := range done.images.rows {
 		after := &done.images.rows[i]
 		done.changes = append(done.changes, change{before: before[after.key], after: after})
@@ -267,10 +265,10 @@ var errKeysUnknown = errors.New("hooks: the keys of the inserted rows cannot be 
 // selectInserted reads the rows of a plain INSERT by the keys in its VALUES
 // or, for an auto-increment key, by the first one assigned: one statement is
 // given consecutive ones.
-func (s *statement) selectInserted(done outcome) (*buffer, error) {
+func (s *statement) selectInserted(done outcome) (*images, error) {
 	affected, err := done.result.RowsAffected()
 	if err != nil || affected == 0 {
-		return &buffer{}, err
+		return &images{}, err
 	}
 	values, _ := s.db.Statement.Clauses["VALUES"].Expression.(clause.Values)
 	at := valuePlaces(values, s.table.keys)
@@ -297,7 +295,7 @@ func (s *statement) selectInserted(done outcome) (*buffer, error) {
 		}
 	}
 	rows, err := s.byKey(s.table.keys, keys)
-	if err == nil && int64(len(rows.values)) != affected {
+	if err == nil && int64(len(rows.rows)) != affected {
 		err = errKeysUnknown
 	}
 	return rows, err

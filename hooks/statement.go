@@ -172,7 +172,7 @@ const maxKeys = 500
 
 // byKey reads the rows with the keys, locked, in chunks. A key is the values
 // of the key columns.
-func (s *statement) byKey(columns []string, keys [][]any) (*buffer, error) {
+func (s *statement) byKey(columns []string, keys [][]any) (*images, error) {
 	all := &buffer{}
 	for len(keys) > 0 {
 		n := min(len(keys), maxKeys)
@@ -188,7 +188,7 @@ func (s *statement) byKey(columns []string, keys [][]any) (*buffer, error) {
 		all.values = append(all.values, part.values...)
 		keys = keys[n:]
 	}
-	return all, nil
+	return s.imagesOf(s.table, all)
 }
 
 // writeKeys writes the condition that a row has one of the keys. The columns
@@ -228,17 +228,4 @@ func writeKeys(to *gorm.Statement, t *table, name string, columns []string, keys
 		to.WriteByte(')')
 	}
 	to.WriteByte(')')
-}
-
-// keysOf returns the raw key values of every row of a buffer.
-func keysOf(b *buffer, columns []string) [][]any {
-	at := places(b.columns, columns)
-	keys := make([][]any, len(b.values))
-	for i, values := range b.values {
-		keys[i] = make([]any, len(at))
-		for j, place := range at {
-			keys[i][j] = values[place]
-		}
-	}
-	return keys
 }

@@ -34,8 +34,12 @@ type table struct {
 
 // facts are what the catalog says about a table.
 type facts struct {
-	columns []column
-	keys    []string
+	// columns are all columns in order, where the select list must name them.
+	columns []string
+	// types are the declared types by column, where they are needed to tell
+	// values apart.
+	types map[string]string
+	keys  []string
 	// uniques are the columns of every unique index, the primary key
 	// included.
 	uniques [][]string
@@ -45,9 +49,6 @@ type facts struct {
 	// that its rows have no system columns.
 	composed bool
 }
-
-// column is a column of the catalog with its declared type.
-type column struct{ name, typeName string }
 
 // quoted returns the real name for use in SQL.
 func (t *table) quoted() string {

@@ -52,13 +52,12 @@ func (s *statement) has(name string) bool {
 }
 
 // updateReturningOld does it in one statement: a CTE locks the rows and keeps
-// them as they are, the UPDATE joins it by key and returns both.
+// them as documents, the UPDATE joins it by key and returns both.
 func (s *statement) updateReturningOld() (outcome, error) {
 	const old, row, key = "__old", "__row", "__key"
 	t, quote := s.tableName(), s.table.quote
 	q := s.fresh()
-	// COALESCE makes a whole row of t.* where a bare t might be a column.
-	q.WriteString("WITH " + quote(old) + " AS (SELECT COALESCE(" + t + ".*) AS " + quote(row))
+	q.WriteString("WITH " + quote(old) + " AS (SELECT " + s.dialect.row(s.table, t) + " AS " + quote(row))
 	for i, column := range s.table.keys {
 		q.WriteString("," + t + "." + quote(column) + " AS " + quote(key+strconv.Itoa(i)))
 	}
@@ -80,23 +79,25 @@ func (s *statement) updateReturningOld() (outcome, error) {
 		s.ownReturning(q)
 		q.WriteByte(',')
 	}
-	q.WriteString("1 AS " + quote(mark) + "," + t + ".*,(" + quote(old) + "." + quote(row) + ").*")
+	q.WriteString("1 AS " + quote(mark) + "," + s.dialect.row(s.table, t) + "," + quote(old) + "." + quote(row))
 
 	own, both, err := s.runQuery(s.ConnPool, q.SQL.String(), q.Vars)
 	if err != nil {
 		return outcome{}, err
 	}
-	half := len(both.columns) / 2
-	after := s.imagesOf(s.table, both.cut(0, half))
-	before := s.imagesOf(s.table, both.cut(half, 2*half))
+	after, err := s.imagesOf(s.table, both.cut(0, 1))
+	if err != nil {
+		return outcome{}, err
+	}
+	before, err := s.imagesOf(s.table, both.cut(1, 2))
+	if err != nil {
+		return outcome{}, err
+	}
 	done := outcome{own: own, affected: int64(len(both.values)), images: after}
 	for i := range after.rows {
 		done.changes = append(done.changes, change{before: &before.rows[i], after: &after.rows[i]})
 	}
-	if s.table.facts.triggers {
-		return s.reread(done, keysOf(both.cut(0, half), s.table.keys))
-	}
-	return done, nil
+	return s.withTriggers(done)
 }
 
 // ownReturning writes the statement's own RETURNING list with its columns
@@ -130,50 +131,47 @@ func (s *statement) updateAfterSelect() (outcome, error) {
 		return outcome{}, err
 	}
 	moved := s.movedKeys()
-	before, err := s.lockRows("UPDATE", moved)
+	before, assigned, err := s.lockRows("UPDATE", moved)
 	if err != nil {
 		return outcome{}, err
 	}
-	width := len(before.columns) - len(moved)
-	oldRows := s.imagesOf(s.table, before.cut(0, width))
-	newKeys := s.newKeys(before, width, moved)
+	newKeys := s.newKeys(before, moved, assigned)
 
-	var done outcome
-	var rows *buffer
+	done := outcome{}
 	if s.dialect.updateReturning {
+		var rows *buffer
 		done.own, rows, err = s.tee(s.dialect.row(s.table, s.returningName()))
 		if err != nil {
 			return outcome{}, err
 		}
 		done.affected = int64(len(rows.values))
 		if s.table.facts.triggers {
-			rows, err = s.byKey(s.table.keys, newKeys)
+			done.images, err = s.byKey(s.table.keys, newKeys)
+		} else {
+			done.images, err = s.imagesOf(s.table, rows)
 		}
 	} else {
-		done.result, err = s.runRestricted("UPDATE", before.cut(0, width))
+		done.result, err = s.runRestricted("UPDATE", before)
 		if err != nil {
 			return outcome{}, err
 		}
-		rows, err = s.byKey(s.table.keys, newKeys)
+		done.images, err = s.byKey(s.table.keys, newKeys)
 	}
 	if err != nil {
 		return outcome{}, err
 	}
-	done.images = s.imagesOf(s.table, rows)
 	after := index(done.images)
-	for i := range oldRows.rows {
-		done.changes = append(done.changes, change{before: &oldRows.rows[i], after: after[s.keyText(oldRows, newKeys[i])]})
+	for i := range before.rows {
+		done.changes = append(done.changes, change{before: &before.rows[i], after: after[s.keyText(newKeys[i])]})
 	}
 	return done, nil
 }
 
 // keyText is the key of a row as images have it.
-func (s *statement) keyText(set *images, key []any) string {
+func (s *statement) keyText(key []any) string {
 	var text []byte
 	for i, value := range key {
-		place := set.keys[i]
-		text = s.dialect.encode(text, value, set.types[place])
-		text = append(text, ',')
+		text = append(s.dialect.encode(text, value, s.table.facts.types[s.table.keys[i]]), ',')
 	}
 	return string(text)
 }
@@ -191,23 +189,25 @@ func (s *statement) movedKeys() []clause.Assignment {
 }
 
 // newKeys returns the keys of the locked rows as the statement leaves them:
-// the old ones, or where it assigns to key columns what it assigns, which the
-// SELECT evaluated for each row in the columns behind width.
-func (s *statement) newKeys(before *buffer, width int, moved []clause.Assignment) [][]any {
-	keys := keysOf(before, s.table.keys)
-	for m, assignment := range moved {
-		place := slices.Index(s.table.keys, assignment.Column.Name)
-		for i, values := range before.values {
-			keys[i][place] = values[width+m]
+// the old ones, or where it assigns to key columns what it assigns.
+func (s *statement) newKeys(before *images, moved []clause.Assignment, assigned *buffer) [][]any {
+	keys := before.rawKeys()
+	if len(moved) == 0 {
+		return keys
+	}
+	for i := range keys {
+		keys[i] = slices.Clone(keys[i])
+		for m, assignment := range moved {
+			keys[i][slices.Index(s.table.keys, assignment.Column.Name)] = assigned.values[i][m]
 		}
 	}
 	return keys
 }
 
 // lockRows reads the rows that the statement is about to change, by its own
-// WHERE, and locks them where the database can. The values that the statement
-// moves keys to are added behind the columns of the table.
-func (s *statement) lockRows(verb string, moved []clause.Assignment) (*buffer, error) {
+// WHERE, and locks them where the database can. The values that it moves keys
+// to are evaluated for each row and returned beside.
+func (s *statement) lockRows(verb string, moved []clause.Assignment) (rows *images, assigned *buffer, err error) {
 	q := s.fresh()
 	q.WriteString("SELECT " + s.dialect.row(s.table, s.tableName()))
 	for i, assignment := range moved {
@@ -226,7 +226,13 @@ func (s *statement) lockRows(verb string, moved []clause.Assignment) (*buffer, e
 	q.WriteByte(' ')
 	q.Build("WHERE", "ORDER BY", "LIMIT")
 	q.WriteString(s.lock())
-	return s.selectRows(q)
+	all, err := s.selectRows(q)
+	if err != nil {
+		return nil, nil, err
+	}
+	width := len(all.columns) - len(moved)
+	rows, err = s.imagesOf(s.table, all.cut(0, width))
+	return rows, all.cut(width, len(all.columns)), err
 }
 
 // lock is the lock that rows need before this statement changes them. Only one
@@ -241,7 +247,7 @@ func (s *statement) lock() string {
 // runRestricted runs the statement held to the rows that were locked, so that
 // a row which matches its WHERE only since then is left alone, as it would be
 // had the statement run at once.
-func (s *statement) runRestricted(verb string, locked *buffer) (sql.Result, error) {
+func (s *statement) runRestricted(verb string, locked *images) (sql.Result, error) {
 	if len(s.table.keys) == 0 {
 		return nil, fmt.Errorf("hooks: table %s has no primary key, so its changes cannot be captured on this database; add one", s.table.quoted())
 	}
@@ -257,24 +263,27 @@ func (s *statement) runRestricted(verb string, locked *buffer) (sql.Result, erro
 		where.Build(q)
 		q.WriteString(") AND ")
 	}
-	if len(locked.values) == 0 {
+	if len(locked.rows) == 0 {
 		q.WriteString("1 = 0")
 	} else {
-		writeKeys(q, s.table, s.tableName(), s.table.keys, keysOf(locked, s.table.keys))
+		writeKeys(q, s.table, s.tableName(), s.table.keys, locked.rawKeys())
 	}
 	q.WriteByte(' ')
 	q.Build("ORDER BY", "LIMIT")
 	return s.runExec(unwrap(s.ConnPool), q.SQL.String(), q.Vars)
 }
 
-// reread replaces the images after by what a second look finds, for tables
-// whose triggers change rows after RETURNING saw them.
-func (s *statement) reread(done outcome, keys [][]any) (outcome, error) {
-	rows, err := s.byKey(s.table.keys, keys)
+// withTriggers replaces the images after by what a second look finds, where
+// the table has triggers that may change rows after RETURNING saw them.
+func (s *statement) withTriggers(done outcome) (outcome, error) {
+	if !s.table.facts.triggers || len(done.images.keys) == 0 {
+		return done, nil
+	}
+	found, err := s.byKey(s.table.keys, done.images.rawKeys())
 	if err != nil {
 		return outcome{}, err
 	}
-	after := index(s.imagesOf(s.table, rows))
+	after := index(found)
 	for i, c := range done.changes {
 		if c.after != nil {
 			done.changes[i].after = after[c.after.key]
@@ -293,7 +302,10 @@ func (s *statement) updateBlind() (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	done := outcome{own: own, affected: int64(len(rows.values)), images: s.imagesOf(s.table, rows)}
+	done := outcome{own: own, affected: int64(len(rows.values))}
+	if done.images, err = s.imagesOf(s.table, rows); err != nil {
+		return outcome{}, err
+	}
 	for i := range done.images.rows {
 		done.changes = append(done.changes, change{after: &done.images.rows[i], unknown: true})
 	}
@@ -311,7 +323,7 @@ func (s *statement) updateUnpaired() (outcome, error) {
 	if err := s.takeWriteLock(); err != nil {
 		return outcome{}, err
 	}
-	before, err := s.lockRows("UPDATE", nil)
+	old, _, err := s.lockRows("UPDATE", nil)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -319,8 +331,10 @@ func (s *statement) updateUnpaired() (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	done := outcome{own: own, affected: int64(len(rows.values)), images: s.imagesOf(s.table, rows)}
-	old := s.imagesOf(s.table, before)
+	done := outcome{own: own, affected: int64(len(rows.values))}
+	if done.images, err = s.imagesOf(s.table, rows); err != nil {
+		return outcome{}, err
+	}
 	if len(old.rows) == 1 && len(done.images.rows) == 1 {
 		done.changes = []change{{before: &old.rows[0], after: &done.images.rows[0]}}
 		return done, nil
