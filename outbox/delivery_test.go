@@ -1,13 +1,17 @@
 package outbox_test
 
 import (
+	"context"
 	"errors"
+	"strings"
+	"sync"
 	"testing"
-
-	"gorm.io/gorm"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"gorm.io/gorm"
 
+	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/internal/testdb"
 )
 
@@ -73,6 +77,219 @@ func TestARolledBackTransactionDeliversNothing(t *testing.T) {
 		want := map[string]bool{"kept-0": true, "kept-1": true, "kept-2": true}
 		if diff := cmp.Diff(want, to.ids(t)); diff != "" {
 			t.Errorf("delivered (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A transaction that takes its sequence first and commits last is what a
+// reader by cursor loses.
+func TestALateCommitIsDelivered(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []testdb.Kind{testdb.Postgres, testdb.MariaDB} { // SQLite has one writer at a time
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			s := testdb.New(t, kind)
+			to := newDestination(nil)
+			db := migrated(t, s)
+			box := start(t, db, to, nil)
+			start(t, s.Open(t), to, nil)
+
+			late := db.Begin()
+			if err := box.Insert(t.Context(), late.Statement.ConnPool, some("late", 1)); err != nil {
+				t.Fatal(err)
+			}
+			insert(t, box, some("early", 600)...)
+			flush(t, box)
+			if ids := to.ids(t); len(ids) != 600 || ids["late-0"] {
+				t.Fatalf("%d events, late one among them: %t; want the 600 that are committed", len(ids), ids["late-0"])
+			}
+			if err := late.Commit().Error; err != nil {
+				t.Fatal(err)
+			}
+			flush(t, box)
+			if ids := to.ids(t); len(ids) != 601 || !ids["late-0"] {
+				t.Errorf("%d events, late one among them: %t; want all", len(ids), ids["late-0"])
+			}
+		})
+	}
+}
+
+func TestRelaysShareTheWork(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		to := newDestination(nil)
+		opts := fast()
+		opts.BatchSize = 7
+		box := start(t, migrated(t, s), to, opts)
+		for range 2 {
+			start(t, s.Open(t), to, opts)
+		}
+		var writers sync.WaitGroup
+		for _, prefix := range []string{"a", "b", "c", "d"} {
+			writers.Go(func() {
+				for _, e := range some(prefix, 50) {
+					if err := box.Insert(t.Context(), nil, []event.Event{e}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		writers.Wait()
+		flush(t, box)
+		times := map[string]int{}
+		for _, events := range to.writes() {
+			for _, e := range events {
+				times[e.ID]++
+			}
+		}
+		if len(times) != 200 {
+			t.Errorf("%d events arrived, want 200", len(times))
+		}
+		for id, n := range times {
+			if n != 1 {
+				t.Errorf("%s was sent %d times, want once", id, n)
+			}
+		}
+	})
+}
+
+// A process that died between sending and deleting leaves a claim that ends.
+func TestABatchOfADeadRelayIsDeliveredAgain(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		db := migrated(t, s)
+		sent := make(chan struct{}, 1)
+		var once sync.Once
+		to := newDestination(func(context.Context, []event.Event) error {
+			once.Do(func() { // the claim of this relay ends while it sends
+				execute(t, db, "UPDATE event_audit_outbox SET claimed_by = 'another relay', claimed_until = claimed_until + 3600000000")
+				sent <- struct{}{}
+			})
+			return nil
+		})
+		box := start(t, db, to, nil)
+		insert(t, box, some("e", 3)...)
+		expect(t, sent, "first delivery")
+		shut(t, box)
+		if s := stats(t, box); s.Pending != 3 {
+			t.Errorf("%d events in the outbox, want the 3 that another relay has claimed", s.Pending)
+		}
+
+		execute(t, db, "UPDATE event_audit_outbox SET claimed_until = 1")
+		next := start(t, s.Open(t), to, nil)
+		flush(t, next)
+		if n := len(to.writes()); n != 2 {
+			t.Errorf("%d deliveries, want 2", n)
+		}
+		if n := len(to.ids(t)); n != 3 {
+			t.Errorf("%d events, want 3", n)
+		}
+	})
+}
+
+func TestALoneEventIsSentWhenTheTimeoutEnds(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		sent := make(chan []event.Event, 10)
+		to := newDestination(func(_ context.Context, events []event.Event) error {
+			sent <- events
+			return nil
+		})
+		opts := fast()
+		opts.BatchTimeout, opts.PollInterval = 300*time.Millisecond, time.Hour
+		box := start(t, migrated(t, s), to, opts)
+		begun := time.Now()
+		insert(t, box, some("lone", 1)...)
+		if events := expect(t, sent, "delivery"); len(events) != 1 {
+			t.Errorf("%d events, want 1", len(events))
+		}
+		if waited := time.Since(begun); waited < 250*time.Millisecond {
+			t.Errorf("sent after %v, want the batch to wait 300ms for more", waited)
+		}
+	})
+}
+
+func TestAFullBatchDoesNotWait(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		sent := make(chan []event.Event, 10)
+		to := newDestination(func(_ context.Context, events []event.Event) error {
+			sent <- events
+			return nil
+		})
+		opts := fast()
+		opts.BatchSize, opts.BatchTimeout, opts.PollInterval = 3, time.Hour, time.Hour
+		box := start(t, migrated(t, s), to, opts)
+		for _, e := range some("e", 3) {
+			insert(t, box, e)
+		}
+		if events := expect(t, sent, "delivery"); len(events) != 3 {
+			t.Errorf("%d events, want a full batch of 3", len(events))
+		}
+	})
+}
+
+// Events of other processes, or of a transaction that committed after its
+// Wake, are found without one.
+func TestNobodyNeedsToWakeTheRelay(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		sent := make(chan struct{}, 10)
+		to := newDestination(func(context.Context, []event.Event) error {
+			sent <- struct{}{}
+			return nil
+		})
+		db := migrated(t, s)
+		start(t, db, to, nil)
+		insert(t, open(t, s.Open(t), to, nil), some("e", 1)...)
+		expect(t, sent, "delivery")
+	})
+}
+
+// The app's failing statements, several relays, a repository with moods.
+func TestNothingIsLostInTurmoil(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		var mutex sync.Mutex
+		calls := 0
+		to := newDestination(func(_ context.Context, events []event.Event) error {
+			mutex.Lock()
+			calls++
+			mood := calls % 5
+			mutex.Unlock()
+			switch mood {
+			case 0:
+				return errors.New("connection refused")
+			case 1:
+				panic("at random")
+			}
+			return nil
+		})
+		db := migrated(t, s)
+		opts := fast()
+		opts.BatchSize, opts.MaxAttempts = 10, 1000
+		boxes := []*testBox{{start(t, db, to, opts), db}}
+		for range 2 {
+			other := s.Open(t)
+			boxes = append(boxes, &testBox{start(t, other, to, opts), other})
+		}
+		var writers sync.WaitGroup
+		for w, box := range boxes {
+			writers.Go(func() { box.write(t, string(rune('a'+w)), 40) })
+		}
+		writers.Wait()
+		flush(t, boxes[0].Outbox)
+		ids := to.ids(t)
+		for id := range ids {
+			if strings.HasPrefix(id, "undone") {
+				t.Errorf("%s was rolled back, and delivered", id)
+			}
+		}
+		if len(ids) != 3*40/2 {
+			t.Errorf("%d events arrived, want %d", len(ids), 3*40/2)
+		}
+		if n := len(dead(t, boxes[0].Outbox)); n != 0 {
+			t.Errorf("%d dead letters, want none", n)
 		}
 	})
 }

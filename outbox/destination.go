@@ -36,6 +36,9 @@ func (d *destination) note(out outcome) {
 		}
 		d.failures, d.success, d.warned = 0, now, time.Time{}
 	}
+	if stack := out.panicked(); stack != nil {
+		d.logger.Error("audit repository panicked", "stack", string(stack))
+	}
 	d.err = out.err
 	d.delivered += count(out.delivered)
 	d.retried += count(out.unsent)

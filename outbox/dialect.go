@@ -21,6 +21,8 @@ type dialect struct {
 	isolation sql.IsolationLevel
 	// claim takes up to limit rows that are due, in any order.
 	claim func(ctx context.Context, q queue, token string, limit int, lease time.Duration) ([]row, error)
+	// change and remove begin the statements that change or delete claimed rows.
+	change, remove string
 	// among is the condition that a row is one of a run of claimed ones, with
 	// its arguments; the claim itself is a condition beside it.
 	among func(run []row) (condition string, args []any)

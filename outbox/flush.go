@@ -16,12 +16,12 @@ import (
 // An event that the repository refused is tried again after minutes or hours,
 // and Flush waits for it: use a context with a deadline.
 func (o *Outbox) Flush(ctx context.Context) error {
-	o.flushing.Add(1)
-	defer o.flushing.Add(-1)
 	last, err := o.queue.last(ctx)
 	if err != nil {
 		return o.broken(ctx, math.MaxInt64, err)
 	}
+	o.flushing.Add(1)
+	defer o.flushing.Add(-1)
 	for signal(o.hurry); ; {
 		settled := o.settled.heard()
 		left, err := o.queue.holds(ctx, last)

@@ -39,13 +39,15 @@ func (o *Outbox) Wake() { signal(o.wake) }
 // business. A second call of Close waits for the first.
 func (o *Outbox) Close(ctx context.Context) error {
 	o.mutex.Lock()
-	o.closed = true
 	running := o.running
+	if running != nil {
+		running.stopClaiming()
+	}
+	o.closed = true
 	o.mutex.Unlock()
 	if running == nil {
 		return nil
 	}
-	running.stopClaiming()
 	defer running.stopSending()
 	select {
 	case <-running.done:

@@ -11,12 +11,16 @@ import (
 // mysql claims in a transaction, for want of RETURNING. It runs READ COMMITTED,
 // since any higher level locks the gaps into which the app inserts.
 //
-// Claimed rows are named one by one: a condition on a range would also lock,
-// and so wait for, rows in between that the app has not committed yet.
+// Claimed rows are named one by one and looked up by the primary key, which the
+// optimizer has to be told when they are most of the table: any other way to
+// find them also locks, and so waits for, rows in between that the app has not
+// committed yet.
 func mysql() dialect {
 	return dialect{
 		now:       "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
 		isolation: sql.LevelReadCommitted,
+		change:    "UPDATE " + Table + " FORCE INDEX (PRIMARY)",
+		remove:    "DELETE o FROM " + Table + " AS o FORCE INDEX (PRIMARY)",
 		among:     listed,
 		columns:   "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ?",
 		claim: func(ctx context.Context, q queue, token string, limit int, lease time.Duration) (claimed []row, err error) {
@@ -29,7 +33,7 @@ func mysql() dialect {
 					return err
 				}
 				these, _ := listed(claimed)
-				return q.execute(ctx, tx, "UPDATE "+Table+" SET claimed_by = ?, claimed_until = {now} + ? WHERE "+these, token, lease.Microseconds())
+				return q.execute(ctx, tx, q.dialect.change+" SET claimed_by = ?, claimed_until = {now} + ? WHERE "+these, token, lease.Microseconds())
 			})
 			return claimed, err
 		},

@@ -12,6 +12,8 @@ func postgres() dialect {
 	return dialect{
 		numbered: true,
 		now:      "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS bigint)",
+		change:   "UPDATE " + Table,
+		remove:   "DELETE FROM " + Table,
 		among:    between,
 		columns:  `SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(quote_ident($1)) AND attnum > 0 AND NOT attisdropped`,
 		claim: func(ctx context.Context, q queue, token string, limit int, lease time.Duration) ([]row, error) {

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"slices"
@@ -76,7 +77,7 @@ func (q queue) claim(ctx context.Context, limit int, lease time.Duration) (batch
 	if b.rows, err = q.dialect.claim(ctx, q, b.token, limit, lease); err != nil {
 		return batch{}, err
 	}
-	slices.SortFunc(b.rows, func(a, b row) int { return int(a.sequence - b.sequence) })
+	slices.SortFunc(b.rows, func(a, b row) int { return cmp.Compare(a.sequence, b.sequence) })
 	return b, nil
 }
 

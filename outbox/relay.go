@@ -78,6 +78,9 @@ func (o *Outbox) drain(claiming, sending context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(current.rows) == 0 { // somebody else is about to have them
+		o.wait(claiming, o.timing.look, nil)
+	}
 	landed := o.launch(sending, current)
 	for len(current.rows) > 0 {
 		var next batch

@@ -41,6 +41,17 @@ func (o *outcome) add(other outcome) {
 // moved reports whether any event got anywhere.
 func (o *outcome) moved() bool { return len(o.delivered)+len(o.refused) > 0 }
 
+// panicked returns where the repository panicked, nil when it did not.
+func (o *outcome) panicked() []byte {
+	for _, r := range o.refused {
+		var panicked *panicError
+		if errors.As(r.err, &panicked) {
+			return panicked.stack
+		}
+	}
+	return nil
+}
+
 // send writes the rows to the repository. When some event in them is at fault
 // it halves them until it knows which.
 func send(ctx context.Context, to repository.Repository, rows []row) outcome {

@@ -68,17 +68,17 @@ func (q queue) settle(ctx context.Context, b batch, s settlement) error {
 
 func (q queue) remove(ctx context.Context, conn gorm.ConnPool, b batch, run []row) error {
 	these, args := q.dialect.among(run)
-	return q.execute(ctx, conn, "DELETE FROM "+Table+" WHERE "+these+" AND claimed_by = ?", append(args, b.token)...)
+	return q.execute(ctx, conn, q.dialect.remove+" WHERE "+these+" AND claimed_by = ?", append(args, b.token)...)
 }
 
 // release gives rows back to the next claim.
 func (q queue) release(ctx context.Context, conn gorm.ConnPool, b batch, run []row) error {
 	these, args := q.dialect.among(run)
-	return q.execute(ctx, conn, "UPDATE "+Table+" SET claimed_by = '', claimed_until = 0 WHERE "+these+" AND claimed_by = ?", append(args, b.token)...)
+	return q.execute(ctx, conn, q.dialect.change+" SET claimed_by = '', claimed_until = 0 WHERE "+these+" AND claimed_by = ?", append(args, b.token)...)
 }
 
 func (q queue) delay(ctx context.Context, conn gorm.ConnPool, b batch, f failure) error {
-	return q.execute(ctx, conn, "UPDATE "+Table+
+	return q.execute(ctx, conn, q.dialect.change+
 		" SET claimed_by = '', claimed_until = 0, attempts = attempts + 1, next_at = {now} + ?, last_error = ?,"+
 		" first_failed_at = "+firstFailure+
 		" WHERE sequence = ? AND claimed_by = ?", f.wait.Microseconds(), stored(f.reason), f.row.sequence, b.token)

@@ -2,9 +2,11 @@ package outbox_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -187,5 +189,54 @@ func expect[T any](t testing.TB, from <-chan T, what string) T {
 	case <-time.After(patience):
 		t.Fatalf("no %s", what)
 		panic("unreachable")
+	}
+}
+
+// testBox is an outbox with the app that uses it.
+type testBox struct {
+	*outbox.Outbox
+	db *gorm.DB
+}
+
+// write inserts n events, each in a transaction; every other one is rolled
+// back.
+func (b *testBox) write(t *testing.T, prefix string, n int) {
+	undo := errors.New("undo")
+	for i, e := range some(prefix, n) {
+		err := b.db.Transaction(func(tx *gorm.DB) error {
+			if i%2 == 1 {
+				e.ID = "undone-" + e.ID
+			}
+			if err := b.Insert(t.Context(), tx.Statement.ConnPool, []event.Event{e}); err != nil {
+				return err
+			}
+			if i%2 == 1 {
+				return undo
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, undo) {
+			t.Error(err)
+		}
+		b.Wake()
+	}
+}
+
+func waitUntilClosing(t testing.TB, box *outbox.Outbox) {
+	t.Helper()
+	waitUntil(t, func() bool { return outbox.Closing(box) })
+}
+
+func waitUntilFlushing(t testing.TB, box *outbox.Outbox) {
+	t.Helper()
+	waitUntil(t, func() bool { return outbox.Flushing(box) > 0 })
+}
+
+func waitUntil(t testing.TB, done func() bool) {
+	t.Helper()
+	for begun := time.Now(); !done(); runtime.Gosched() {
+		if time.Since(begun) > patience {
+			t.Fatal("it does not happen")
+		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 func sqlite() dialect {
 	return dialect{
 		now:     "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000",
+		change:  "UPDATE " + Table,
+		remove:  "DELETE FROM " + Table,
 		among:   between,
 		columns: `SELECT name FROM pragma_table_info(?)`,
 		claim: func(ctx context.Context, q queue, token string, limit int, lease time.Duration) ([]row, error) {

@@ -1,0 +1,130 @@
+package outbox_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/testdb"
+	"github.com/eventaudit/eventaudit/outbox"
+)
+
+// buried returns an outbox with n dead letters, e-0, e-1, …, whose repository
+// takes everything from now on.
+func buried(t *testing.T, s *testdb.Database, n int) (*outbox.Outbox, *destination) {
+	t.Helper()
+	var better atomic.Bool
+	to := newDestination(func(context.Context, []event.Event) error {
+		if better.Load() {
+			return nil
+		}
+		return event.ErrInvalid
+	})
+	box := start(t, migrated(t, s), to, nil)
+	insert(t, box, some("e", n)...)
+	flush(t, box)
+	better.Store(true)
+	return box, to
+}
+
+func TestDeadLettersAreListedInOrder(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		const n = 230
+		box, _ := buried(t, s, n)
+		for i, letter := range dead(t, box) {
+			if want := fmt.Sprintf("e-%d", i); letter.Event.ID != want {
+				t.Fatalf("dead letter %d is %s, want %s", i, letter.Event.ID, want)
+			}
+		}
+		if got := stats(t, box); got.Dead != n || got.Rejected != n {
+			t.Errorf("stats = %+v, want %d dead", got, n)
+		}
+		for letter, err := range box.Dead(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if removed, err := box.Discard(t.Context(), letter.Event.ID); removed != 1 || err != nil {
+				t.Fatalf("Discard in the loop = %d, %v", removed, err)
+			}
+			break
+		}
+	})
+}
+
+func TestRetryAndDiscard(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		box, to := buried(t, s, 6)
+		count := func(n int64, err error) int64 {
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		if n := count(box.Discard(t.Context(), "e-0", "e-1", "unknown")); n != 2 {
+			t.Errorf("%d discarded, want 2", n)
+		}
+		if n := count(box.Retry(t.Context(), "e-1", "e-2")); n != 1 {
+			t.Errorf("%d retried, want the one that was not discarded", n)
+		}
+		if n := count(box.Retry(t.Context())); n != 3 {
+			t.Errorf("%d retried, want all 3 that are left", n)
+		}
+		if n := count(box.Retry(t.Context())); n != 0 {
+			t.Errorf("%d retried, want none", n)
+		}
+		flush(t, box)
+		var ids []string
+		for id := range to.ids(t) {
+			ids = append(ids, id)
+		}
+		slices.Sort(ids)
+		if want := []string{"e-2", "e-3", "e-4", "e-5"}; !slices.Equal(ids, want) {
+			t.Errorf("arrived: %q, want %q", ids, want)
+		}
+	})
+}
+
+func TestDiscardWantsIDs(t *testing.T) {
+	t.Parallel()
+	box, _ := buried(t, testdb.New(t, testdb.SQLitePure), 1)
+	_, err := box.Discard(t.Context())
+	expectField(t, err, "ids")
+	if n := len(dead(t, box)); n != 1 {
+		t.Errorf("%d dead letters, want 1", n)
+	}
+}
+
+// Two who retry the same dead letters deliver each once.
+func TestRetryAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		box, to := buried(t, s, 700)
+		shut(t, box)
+		retried := make(chan int64)
+		for range 3 {
+			go func() {
+				n, err := box.Retry(context.Background())
+				if err != nil {
+					t.Error(err)
+				}
+				retried <- n
+			}()
+		}
+		var sum int64
+		for range 3 {
+			sum += expect(t, retried, "end of Retry")
+		}
+		if sum != 700 {
+			t.Errorf("%d retried in all, want 700", sum)
+		}
+		flush(t, start(t, s.Open(t), to, nil))
+		if n := len(to.ids(t)); n != 700 {
+			t.Errorf("%d events arrived, want 700", n)
+		}
+	})
+}
