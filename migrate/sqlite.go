@@ -85,5 +85,8 @@ func sqliteEventTable(name, prefix string) []string {
 		`CREATE INDEX "` + prefix + `_timestamp" ON "` + name + `" ("timestamp", "id")`,
 		`CREATE INDEX "` + prefix + `_actor" ON "` + name + `" ("actor", "timestamp", "id")`,
 		`CREATE INDEX "` + prefix + `_object" ON "` + name + `" ("action_object", "action_object_id", "sequence")`,
+		// SQLite sorts all events of an object before it cuts the list, unless
+		// an index has them in order.
+		`CREATE INDEX "` + prefix + `_object_time" ON "` + name + `" ("action_object", "timestamp", "id")`,
 	}
 }
