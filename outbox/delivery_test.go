@@ -13,6 +13,7 @@ import (
 
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/internal/testdb"
+	"github.com/eventaudit/eventaudit/outbox"
 )
 
 func TestEventsAreDeliveredInOrderAndDeleted(t *testing.T) {
@@ -243,6 +244,40 @@ func TestNobodyNeedsToWakeTheRelay(t *testing.T) {
 		start(t, db, to, nil)
 		insert(t, open(t, s.Open(t), to, nil), some("e", 1)...)
 		expect(t, sent, "delivery")
+	})
+}
+
+// What is given back by another relay is in front of all that came since, and
+// its turn comes although there is always more.
+func TestAnEndlessBacklogHidesNoEvent(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		db := migrated(t, s)
+		var box *outbox.Outbox
+		var last []event.Event
+		arrived := make(chan struct{})
+		to := newDestination(func(_ context.Context, events []event.Event) error {
+			if last == nil {
+				execute(t, db, "UPDATE event_audit_outbox SET claimed_until = 0 WHERE event_id = 'front-0'")
+			}
+			last = events
+			for _, e := range events {
+				if e.ID == "front-0" {
+					close(arrived)
+					return nil
+				}
+			}
+			return box.Insert(t.Context(), nil, some(event.NewID(), 4))
+		})
+		opts := fast()
+		opts.BatchSize = 2
+		box = open(t, db, to, opts)
+		insert(t, box, some("front", 1)...)
+		execute(t, db, "UPDATE event_audit_outbox SET claimed_by = 'another relay', claimed_until = created_at + 3600000000")
+		insert(t, box, some("e", 6)...)
+		box.Start()
+		expect(t, arrived, "event in front of the backlog")
+		shut(t, box)
 	})
 }
 

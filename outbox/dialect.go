@@ -19,8 +19,8 @@ type dialect struct {
 	now string
 	// isolation is the level of our transactions.
 	isolation sql.IsolationLevel
-	// claim takes up to limit rows that are due, in any order.
-	claim func(ctx context.Context, q queue, token string, limit int, lease time.Duration) ([]row, error)
+	// claim takes rows that are due, in any order.
+	claim func(ctx context.Context, q queue, c claim) ([]row, error)
 	// change and remove begin the statements that change or delete claimed rows.
 	change, remove string
 	// among is the condition that a row is one of a run of claimed ones, with
@@ -44,6 +44,16 @@ func dialectOf(name string) (dialect, error) {
 		Field: "database", Value: name,
 		Reason: "is a GORM dialect that the outbox is not made for; use postgres, sqlite or mysql",
 	}
+}
+
+// claim says which rows are to be claimed, and for whom.
+type claim struct {
+	// token is new for each claim.
+	token string
+	// after is the sequence that all of them are behind; 0 is no limit.
+	after int64
+	limit int
+	lease time.Duration
 }
 
 // due is the condition that a row may be claimed: it is not to wait, and no

@@ -8,6 +8,7 @@ func Hasten(o *Options) {
 	t.pause, t.longestPause = time.Millisecond, 10*time.Millisecond
 	t.retry, t.longestRetry = time.Millisecond, time.Millisecond
 	t.look = time.Millisecond
+	t.drain = 20 * time.Millisecond
 }
 
 // Grace sets how long a repository may take to notice the end of its context.

@@ -177,7 +177,7 @@ func TestAnAbsentRepositoryCostsNoEvent(t *testing.T) {
 		opts.MaxAttempts = 1
 		box := start(t, db, to, opts)
 		insert(t, box, some("e", 1200)...)
-		for range 20 {
+		for range 5 {
 			expect(t, failed, "attempt")
 		}
 		if n := len(dead(t, box)); n != 0 {

@@ -3,7 +3,6 @@ package outbox
 import (
 	"context"
 	"database/sql"
-	"time"
 
 	"gorm.io/gorm"
 )
@@ -23,17 +22,17 @@ func mysql() dialect {
 		remove:    "DELETE o FROM " + Table + " AS o FORCE INDEX (PRIMARY)",
 		among:     listed,
 		columns:   "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ?",
-		claim: func(ctx context.Context, q queue, token string, limit int, lease time.Duration) (claimed []row, err error) {
+		claim: func(ctx context.Context, q queue, c claim) (claimed []row, err error) {
 			err = q.atomically(ctx, func(tx gorm.ConnPool) error {
 				claimed, err = q.rows(ctx, tx,
 					"SELECT sequence, event_id, event, payload, result, attempts FROM "+Table+
-						" WHERE "+due+" ORDER BY sequence LIMIT ? FOR UPDATE SKIP LOCKED",
-					limit)
+						" WHERE sequence > ? AND "+due+" ORDER BY sequence LIMIT ? FOR UPDATE SKIP LOCKED",
+					c.after, c.limit)
 				if err != nil || len(claimed) == 0 {
 					return err
 				}
 				these, _ := listed(claimed)
-				return q.execute(ctx, tx, q.dialect.change+" SET claimed_by = ?, claimed_until = {now} + ? WHERE "+these, token, lease.Microseconds())
+				return q.execute(ctx, tx, q.dialect.change+" SET claimed_by = ?, claimed_until = {now} + ? WHERE "+these, c.token, c.lease.Microseconds())
 			})
 			return claimed, err
 		},

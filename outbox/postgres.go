@@ -1,13 +1,11 @@
 package outbox
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // postgres claims in one statement. A row that another relay is claiming is
 // skipped, and one that is not committed yet is not seen: it is found later,
-// whatever its sequence.
+// whatever its sequence. An array is looked up by the primary key, whatever
+// the planner thinks of the size of the table; a join is not.
 func postgres() dialect {
 	return dialect{
 		numbered: true,
@@ -16,12 +14,12 @@ func postgres() dialect {
 		remove:   "DELETE FROM " + Table,
 		among:    between,
 		columns:  `SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(quote_ident($1)) AND attnum > 0 AND NOT attisdropped`,
-		claim: func(ctx context.Context, q queue, token string, limit int, lease time.Duration) ([]row, error) {
+		claim: func(ctx context.Context, q queue, c claim) ([]row, error) {
 			return q.rows(ctx, q.pool,
-				"WITH due AS (SELECT sequence FROM "+Table+" WHERE "+due+" ORDER BY sequence LIMIT ? FOR UPDATE SKIP LOCKED)"+
-					" UPDATE "+Table+" AS o SET claimed_by = ?, claimed_until = {now} + ? FROM due WHERE o.sequence = due.sequence"+
-					" RETURNING o.sequence, o.event_id, o.event, o.payload, o.result, o.attempts",
-				limit, token, lease.Microseconds())
+				"UPDATE "+Table+" SET claimed_by = ?, claimed_until = {now} + ? WHERE sequence = ANY (ARRAY("+
+					"SELECT sequence FROM "+Table+" WHERE sequence > ? AND "+due+" ORDER BY sequence LIMIT ? FOR UPDATE SKIP LOCKED))"+
+					" RETURNING sequence, event_id, event, payload, result, attempts",
+				c.token, c.lease.Microseconds(), c.after, c.limit)
 		},
 	}
 }

@@ -70,15 +70,15 @@ func (q queue) look(ctx context.Context, limit int) (backlog, error) {
 	return backlog{size, time.Duration(micros) * time.Microsecond}, err
 }
 
-// claim takes up to limit rows that are due, lowest sequence first.
-func (q queue) claim(ctx context.Context, limit int, lease time.Duration) (batch, error) {
-	b := batch{token: event.NewID()}
-	var err error
-	if b.rows, err = q.dialect.claim(ctx, q, b.token, limit, lease); err != nil {
+// claim takes rows that are due and behind the sequence, lowest first.
+func (q queue) claim(ctx context.Context, after int64, limit int, lease time.Duration) (batch, error) {
+	c := claim{event.NewID(), after, limit, lease}
+	rows, err := q.dialect.claim(ctx, q, c)
+	if err != nil {
 		return batch{}, err
 	}
-	slices.SortFunc(b.rows, func(a, b row) int { return cmp.Compare(a.sequence, b.sequence) })
-	return b, nil
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.sequence, b.sequence) })
+	return batch{c.token, rows}, nil
 }
 
 // rows runs a query that returns events.
@@ -110,11 +110,13 @@ func (q queue) last(ctx context.Context) (sequence int64, err error) {
 	return sequence, err
 }
 
-// holds reports whether there is a row up to the sequence.
+// holds reports whether there is a row up to the sequence. It asks for the last
+// one, which is found at once while there is any: in front of the first, the
+// database may have to pass over many that were deleted lately.
 func (q queue) holds(ctx context.Context, sequence int64) (bool, error) {
-	var first sql.NullInt64
-	err := q.pool.QueryRowContext(ctx, "SELECT MIN(sequence) FROM "+Table).Scan(&first)
-	return first.Valid && first.Int64 <= sequence, err
+	var last sql.NullInt64
+	err := q.pool.QueryRowContext(ctx, q.dialect.sql("SELECT MAX(sequence) FROM "+Table+" WHERE sequence <= ?"), sequence).Scan(&last)
+	return last.Valid, err
 }
 
 // count returns how many rows there are up to the sequence.

@@ -74,7 +74,8 @@ func (o *Outbox) wait(claiming context.Context, d time.Duration, woken <-chan st
 // is settled while the next is: the repository gets one batch at a time, in
 // order, and does not wait for the database.
 func (o *Outbox) drain(claiming, sending context.Context) error {
-	current, err := o.claim(sending)
+	begun := time.Now()
+	current, err := o.claim(sending, 0)
 	if err != nil {
 		return err
 	}
@@ -84,8 +85,8 @@ func (o *Outbox) drain(claiming, sending context.Context) error {
 	landed := o.launch(sending, current)
 	for len(current.rows) > 0 {
 		var next batch
-		if len(current.rows) == o.options.BatchSize && claiming.Err() == nil {
-			next, err = o.claim(sending)
+		if o.drainsOn(claiming, current, begun) {
+			next, err = o.claim(sending, current.last())
 		}
 		out := o.land(sending, current, landed)
 		if err != nil || out.err != nil || claiming.Err() != nil {
@@ -103,12 +104,22 @@ func (o *Outbox) drain(claiming, sending context.Context) error {
 	return nil
 }
 
-// claim claims the next batch. It is not broken off when claiming ends, since
-// a claim of which nobody knows holds until its lease ends.
-func (o *Outbox) claim(sending context.Context) (batch, error) {
+// drainsOn reports whether there is to be a batch behind this one. It is
+// claimed from there on, for the database may have to pass over all the rows
+// that were deleted lately, while a long transaction keeps them. From time to
+// time the drain starts over nevertheless: what was committed late, or given
+// back, is in front.
+func (o *Outbox) drainsOn(claiming context.Context, b batch, begun time.Time) bool {
+	return len(b.rows) == o.options.BatchSize && claiming.Err() == nil && time.Since(begun) < o.timing.drain
+}
+
+// claim claims the next batch behind the sequence. It is not broken off when
+// claiming ends, since a claim of which nobody knows holds until its lease
+// ends.
+func (o *Outbox) claim(sending context.Context, after int64) (batch, error) {
 	ctx, cancel := context.WithTimeout(sending, o.timing.cleanup)
 	defer cancel()
-	return o.queue.claim(ctx, o.options.BatchSize, o.timing.lease)
+	return o.queue.claim(ctx, after, o.options.BatchSize, o.timing.lease)
 }
 
 // settle brings the outbox up to date. It tries for a while, whether sending

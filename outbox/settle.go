@@ -16,6 +16,9 @@ type batch struct {
 	rows  []row
 }
 
+// last returns the highest sequence.
+func (b batch) last() int64 { return b.rows[len(b.rows)-1].sequence }
+
 // settlement is what becomes of the rows of a batch.
 type settlement struct {
 	// delivered rows go, in runs of neighbours.

@@ -1,9 +1,6 @@
 package outbox
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // sqlite claims in one statement, which takes the write lock before it reads:
 // there is one writer at a time.
@@ -14,12 +11,12 @@ func sqlite() dialect {
 		remove:  "DELETE FROM " + Table,
 		among:   between,
 		columns: `SELECT name FROM pragma_table_info(?)`,
-		claim: func(ctx context.Context, q queue, token string, limit int, lease time.Duration) ([]row, error) {
+		claim: func(ctx context.Context, q queue, c claim) ([]row, error) {
 			return q.rows(ctx, q.pool,
 				"UPDATE "+Table+" SET claimed_by = ?, claimed_until = {now} + ?"+
-					" WHERE sequence IN (SELECT sequence FROM "+Table+" WHERE "+due+" ORDER BY sequence LIMIT ?)"+
+					" WHERE sequence IN (SELECT sequence FROM "+Table+" WHERE sequence > ? AND "+due+" ORDER BY sequence LIMIT ?)"+
 					" RETURNING sequence, event_id, event, payload, result, attempts",
-				token, lease.Microseconds(), limit)
+				c.token, c.lease.Microseconds(), c.after, c.limit)
 		},
 	}
 }

@@ -23,6 +23,9 @@ type timing struct {
 	retry, longestRetry time.Duration
 	// look is how soon a batch that is filling is looked at again.
 	look time.Duration
+	// drain is how long batches are claimed one behind the other before the
+	// search starts over at the beginning.
+	drain time.Duration
 }
 
 func defaultTiming() *timing {
@@ -36,6 +39,7 @@ func defaultTiming() *timing {
 		retry:        time.Minute,
 		longestRetry: time.Hour,
 		look:         100 * time.Millisecond,
+		drain:        time.Second,
 	}
 }
 
