@@ -79,6 +79,7 @@ func (a *Auditor) Initialize(db *gorm.DB) error {
 		Continue:  a.config.OnAuditError == ContinueOnError,
 		Lost:      t.lost,
 		Committed: t.committed(),
+		OnBypass:  t.rules.onBypass(),
 		Logger:    a.config.Logger,
 	})
 	if err != nil {

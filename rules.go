@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/hooks"
 	"github.com/eventaudit/eventaudit/internal/redact"
 )
 
@@ -45,7 +46,7 @@ func (r *rules) audited(object, table string) bool {
 	r.mutex.Lock()
 	r.seen[object], r.seen[table] = true, true
 	r.mutex.Unlock()
-	if !r.config.TrackModels || strings.HasPrefix(table, ownTables) || slices.Contains(r.config.Ignore.Categories, event.CategoryModel) {
+	if !r.models() || strings.HasPrefix(table, ownTables) {
 		return false
 	}
 	named := func(list []string) bool { return slices.Contains(list, object) || slices.Contains(list, table) }
@@ -60,6 +61,20 @@ func (r *rules) audited(object, table string) bool {
 			"model", object, "table", table)
 	}
 	return false
+}
+
+// models reports whether any model may be audited.
+func (r *rules) models() bool {
+	return r.config.TrackModels && !slices.Contains(r.config.Ignore.Categories, event.CategoryModel)
+}
+
+// onBypass returns the policy for raw SQL. There is none to bypass where no
+// model is audited.
+func (r *rules) onBypass() hooks.Bypass {
+	if !r.models() {
+		return hooks.BypassIgnore
+	}
+	return hooks.Bypass(r.config.OnBypass)
 }
 
 // keeps reports whether an event passes the rules about events.

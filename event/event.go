@@ -45,6 +45,10 @@ const (
 	ActionDeleted = "deleted"
 	// ActionRestored says that a soft delete was undone.
 	ActionRestored = "restored"
+	// ActionBypassed says that raw SQL changed rows, which were not captured.
+	// Its payload names the verb, the tables and, where it is known, how many
+	// rows; there is no result.
+	ActionBypassed = "bypassed"
 	// ActionAttached says that a relation between two records was added.
 	ActionAttached = "attached"
 	// ActionDetached says that a relation between two records was removed.

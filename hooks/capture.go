@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 
 	"gorm.io/gorm"
 
@@ -22,6 +21,8 @@ type capturer struct {
 	tables       tables
 	transactions transactionIDs
 	replayer     replayer
+	models       models
+	bypasses     warnings
 }
 
 // markKey is the statement setting that says the capture ran.
@@ -232,14 +233,4 @@ func (r *result) LastInsertId() (int64, error) {
 	ctx := context.WithoutCancel(r.db.Statement.Context)
 	err := unwrap(r.ConnPool).QueryRowContext(ctx, r.dialect.lastInsertID).Scan(&id)
 	return id, err
-}
-
-// schemaChanged drops what the catalog said after a statement that may have
-// changed it.
-func (c *capturer) schemaChanged(db *gorm.DB) {
-	verb, _, _ := strings.Cut(strings.TrimSpace(db.Statement.SQL.String()), " ")
-	switch strings.ToUpper(verb) {
-	case "ALTER", "CREATE", "DROP", "ATTACH", "DETACH", "RENAME":
-		c.tables.forget()
-	}
 }

@@ -11,6 +11,8 @@ import (
 
 // dialect is what capture has to know about a database.
 type dialect struct {
+	// syntax is the dialect of its SQL.
+	syntax syntax
 	// insertReturning and the others say that the statement can return the
 	// rows it wrote.
 	insertReturning, updateReturning, deleteReturning bool
@@ -47,6 +49,7 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 	switch db.Name() {
 	case "postgres":
 		return dialect{
+			syntax:          postgresSyntax,
 			insertReturning: true, updateReturning: true, deleteReturning: true, oldReturning: true,
 			insertedFlag: "(xmax = 0)",
 			lock:         " FOR NO KEY UPDATE", keyLock: " FOR UPDATE",
@@ -61,6 +64,7 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 			return dialect{}, fmt.Errorf("hooks: this SQLite has no RETURNING; use SQLite 3.35 or newer")
 		}
 		return dialect{
+			syntax:          sqliteSyntax,
 			insertReturning: true, updateReturning: true, deleteReturning: true,
 			writeLock:    true,
 			lastInsertID: "SELECT last_insert_rowid()",
@@ -70,6 +74,7 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 		}, nil
 	case "mysql":
 		return dialect{
+			syntax:          mysqlSyntax,
 			insertReturning: slices.Contains(create, "RETURNING"),
 			deleteReturning: slices.Contains(remove, "RETURNING"),
 			lock:            " FOR UPDATE", keyLock: " FOR UPDATE",

@@ -42,7 +42,8 @@ const (
 type Options struct {
 	// Audited reports whether changes of the object (the Go type name of the
 	// model, or the table name where there is no model) in the table are
-	// recorded. It is asked once for each pair. Nil audits all.
+	// recorded. It is asked once for each pair, and again for raw SQL that
+	// changes a table of no known model. Nil audits all.
 	Audited func(object, table string) bool
 	// State defaults to StateChanged.
 	State State
@@ -59,6 +60,9 @@ type Options struct {
 	// itself, that there may be new events. Transactions of the app are not
 	// seen. Nil is not told.
 	Committed func()
+	// OnBypass says what happens to raw SQL that changes an audited table.
+	// The empty value is BypassWarn.
+	OnBypass Bypass
 	// Logger defaults to slog.Default.
 	Logger *slog.Logger
 }
@@ -131,9 +135,7 @@ func Register(db *gorm.DB, recorder event.Recorder, opts *Options) error {
 			problems = append(problems, x.end("eventaudit:committed_"+string(x.chain), c.committed))
 		}
 	}
-	problems = append(problems,
-		db.Callback().Raw().After("gorm:raw").Register("eventaudit:schema_changed", c.schemaChanged))
-	return errors.Join(problems...)
+	return errors.Join(append(problems, c.watch(db))...)
 }
 
 func guardName(c chain) string { return "eventaudit:guard_" + string(c) }
@@ -174,7 +176,13 @@ func newCapturer(db *gorm.DB, recorder event.Recorder, opts *Options) (*capturer
 			c.Logger.ErrorContext(ctx, "audit events lost", "error", err)
 		}
 	}
-	var err error
+	if c.OnBypass == "" {
+		c.OnBypass = BypassWarn
+	}
+	err := c.OnBypass.validate()
+	if err != nil {
+		return nil, err
+	}
 	if c.mask, err = redact.New(c.Redact); err != nil {
 		return nil, err
 	}

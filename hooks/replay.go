@@ -27,6 +27,11 @@ func (r replayer) rows(b *buffer) (*sql.Rows, error) {
 	return r.db.QueryContext(context.Background(), "", b)
 }
 
+// row is rows for one row, or an error that its Scan returns.
+func (r replayer) row(b *buffer, err error) *sql.Row {
+	return r.db.QueryRowContext(context.Background(), "", b, err)
+}
+
 type replayDriver struct{}
 
 func (d replayDriver) Connect(context.Context) (driver.Conn, error) { return replayConn{}, nil }
@@ -41,6 +46,9 @@ func (replayConn) Close() error                             { return nil }
 func (replayConn) CheckNamedValue(*driver.NamedValue) error { return nil }
 
 func (replayConn) QueryContext(_ context.Context, _ string, args []driver.NamedValue) (driver.Rows, error) {
+	if len(args) > 1 && args[1].Value != nil {
+		return nil, args[1].Value.(error)
+	}
 	return &replayRows{buffer: args[0].Value.(*buffer)}, nil
 }
 

@@ -177,6 +177,9 @@ func (c *capturer) resolve(db *gorm.DB, key tableKey) (*table, error) {
 		return t, nil
 	}
 	t.audited = c.Audited(t.object, t.name)
+	if model != nil {
+		c.models.met(t)
+	}
 	var err error
 	t.rules, err = c.tables.rulesOf(t, model)
 	return t, err

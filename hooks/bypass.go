@@ -1,0 +1,197 @@
+package hooks
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"gorm.io/gorm"
+
+	"github.com/eventaudit/eventaudit/event"
+)
+
+// Bypass says what happens to raw SQL that changes an audited table, which no
+// callback of GORM sees the rows of.
+type Bypass string
+
+// The policies for raw SQL.
+const (
+	// BypassIgnore lets it pass.
+	BypassIgnore Bypass = "ignore"
+	// BypassWarn logs it, once for each place in the app, verb and table.
+	BypassWarn Bypass = "warn"
+	// BypassRecord adds one event for each audited table, in the transaction
+	// of the statement: what was done to it and to how many rows.
+	BypassRecord Bypass = "record"
+	// BypassRefuse does not run it; the error wraps ErrRefused.
+	BypassRefuse Bypass = "refuse"
+)
+
+// ErrRefused says that raw SQL was not run, because it changes an audited
+// table and BypassRefuse is set.
+var ErrRefused = errors.New("eventaudit: raw SQL refused")
+
+func (b Bypass) validate() error {
+	switch b {
+	case BypassIgnore, BypassWarn, BypassRecord, BypassRefuse:
+		return nil
+	}
+	return &event.FieldError{Field: "OnBypass", Value: string(b), Reason: `is unknown; use "ignore", "warn", "record" or "refuse"`}
+}
+
+// watch wraps the callbacks that raw SQL comes through: Exec, Scan and Rows,
+// Find and First.
+func (c *capturer) watch(db *gorm.DB) error {
+	var problems []error
+	for name, p := range map[string]processor{
+		"gorm:raw": db.Callback().Raw(), "gorm:row": db.Callback().Row(), "gorm:query": db.Callback().Query(),
+	} {
+		problems = append(problems, p.Replace(name, c.watched(p.Get(name))))
+	}
+	return errors.Join(problems...)
+}
+
+// watched wraps one of them. A statement that GORM builds has no text yet, and
+// is none of its business.
+func (c *capturer) watched(original func(*gorm.DB)) func(*gorm.DB) {
+	return func(db *gorm.DB) {
+		stmt := db.Statement
+		if stmt.SQL.Len() == 0 || db.Error != nil || db.DryRun || stmt.ConnPool == nil {
+			original(db)
+			return
+		}
+		parsed := parseSQL(c.dialect.syntax, stmt.SQL.String())
+		if parsed.schema {
+			defer c.tables.forget()
+		}
+		if c.OnBypass != BypassIgnore && !event.AuditDisabled(stmt.Context) {
+			pool := stmt.ConnPool
+			defer func() { stmt.ConnPool = pool }()
+			stmt.ConnPool = c.instead(db, parsed)
+		}
+		original(db)
+	}
+}
+
+// instead returns the connection that the raw SQL is to go through.
+func (c *capturer) instead(db *gorm.DB, parsed script) gorm.ConnPool {
+	stmt := db.Statement
+	if parsed.opaque != "" {
+		c.bypasses.warn(stmt.Context, c.Logger, parsed.opaque, nil)
+	}
+	found := c.bypassing(parsed)
+	if len(found) == 0 {
+		return stmt.ConnPool
+	}
+	switch c.OnBypass {
+	case BypassRefuse:
+		return &refusing{stmt.ConnPool, c.replayer, fmt.Errorf(
+			"%w: %s of audited table %s would leave no trace; write it through GORM's Create, Update or Delete, or run it with event.WithoutAudit(ctx) and record an event",
+			ErrRefused, found[0].verb, strings.Join(found[0].tables(), ", "))}
+	case BypassRecord:
+		return &recording{ConnPool: stmt.ConnPool, capturer: c, db: db, parsed: parsed, found: found}
+	default:
+		for _, b := range found {
+			c.bypasses.warn(stmt.Context, c.Logger, b.verb, b.tables())
+		}
+		return stmt.ConnPool
+	}
+}
+
+// bypass is a write to audited tables that nothing captures.
+type bypass struct {
+	verb string
+	// objects are the tables with the ActionObject of their events.
+	objects map[string]string
+}
+
+func (b bypass) tables() []string { return slices.Sorted(maps.Keys(b.objects)) }
+
+// bypassing returns the writes to audited tables.
+func (c *capturer) bypassing(parsed script) []bypass {
+	var found []bypass
+	for _, w := range parsed.writes {
+		b := bypass{w.verb, map[string]string{}}
+		for _, table := range w.tables {
+			if c.rebuilding(table) {
+				continue
+			}
+			if object, audited := c.models.lookUp(table, c.Audited); audited {
+				b.objects[table] = object
+			}
+		}
+		same := func(other bypass) bool { return other.verb == b.verb && maps.Equal(other.objects, b.objects) }
+		if len(b.objects) > 0 && !slices.ContainsFunc(found, same) {
+			found = append(found, b)
+		}
+	}
+	return found
+}
+
+// rebuilding reports whether the table is one that GORM's migrator copies an
+// SQLite table to, because SQLite cannot alter columns. No row changes.
+func (c *capturer) rebuilding(table string) bool {
+	return c.dialect.syntax == sqliteSyntax && strings.HasSuffix(table, "__temp")
+}
+
+// models remembers what was decided about the tables of models, because raw
+// SQL names only the table.
+type models struct {
+	mutex sync.RWMutex
+	known map[string]model
+}
+
+type model struct {
+	object  string
+	audited bool
+}
+
+// met remembers a table. One that any of its models is audited by is audited.
+func (m *models) met(t *table) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	name := strings.ToLower(t.name)
+	if m.known[name].audited {
+		return
+	}
+	if m.known == nil {
+		m.known = map[string]model{}
+	}
+	m.known[name] = model{t.object, t.audited}
+}
+
+// lookUp returns the object of a table and whether it is audited. A table of
+// no known model is judged by its name.
+func (m *models) lookUp(table string, audited func(object, table string) bool) (object string, is bool) {
+	m.mutex.RLock()
+	known, ok := m.known[strings.ToLower(table)]
+	m.mutex.RUnlock()
+	if ok {
+		return known.object, known.audited
+	}
+	return table, audited(table, table)
+}
+
+// refusing is a connection that runs nothing.
+type refusing struct {
+	gorm.ConnPool
+	replayer replayer
+	err      error
+}
+
+func (r *refusing) ExecContext(context.Context, string, ...any) (sql.Result, error) {
+	return nil, r.err
+}
+
+func (r *refusing) QueryContext(context.Context, string, ...any) (*sql.Rows, error) {
+	return nil, r.err
+}
+
+func (r *refusing) QueryRowContext(context.Context, string, ...any) *sql.Row {
+	return r.replayer.row(nil, r.err)
+}

@@ -1,0 +1,62 @@
+package hooks
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+)
+
+// warnings tells about raw SQL once for each place in the app, verb and list
+// of tables. The text of the SQL takes no part: it may hold values.
+type warnings struct {
+	mutex sync.Mutex
+	given map[warning]bool
+}
+
+type warning struct{ source, verb, tables string }
+
+// maxWarnings bounds the memory. An app that gives more starts over.
+const maxWarnings = 1000
+
+func (w *warnings) warn(ctx context.Context, logger *slog.Logger, verb string, tables []string) {
+	this := warning{caller(), verb, strings.Join(tables, ",")}
+	if !w.first(this) {
+		return
+	}
+	if tables == nil {
+		logger.WarnContext(ctx, "raw SQL runs code of the database; what it writes to audited tables leaves no event",
+			"verb", verb, "source", this.source)
+		return
+	}
+	logger.WarnContext(ctx, "raw SQL writes to an audited table and leaves no event; write it through GORM, or set on_bypass to record or refuse it",
+		"verb", verb, "tables", this.tables, "source", this.source)
+}
+
+// first reports whether the warning is new.
+func (w *warnings) first(this warning) bool {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.given[this] {
+		return false
+	}
+	if w.given == nil || len(w.given) >= maxWarnings {
+		w.given = map[warning]bool{}
+	}
+	w.given[this] = true
+	return true
+}
+
+// caller returns the place in the app that called GORM.
+func caller() string {
+	var counters [32]uintptr
+	frames := runtime.CallersFrames(counters[:runtime.Callers(2, counters[:])])
+	for {
+		frame, more := frames.Next()
+		if !more || !strings.HasPrefix(frame.Function, "gorm.io/") && !strings.HasPrefix(frame.Function, "github.com/eventaudit/eventaudit/hooks.") {
+			return fmt.Sprintf("%s:%d", frame.File, frame.Line)
+		}
+	}
+}

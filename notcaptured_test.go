@@ -1,0 +1,215 @@
+package eventaudit_test
+
+import (
+	"context"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"gorm.io/gorm"
+
+	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/testdb"
+)
+
+// uncaptured is a line of docs/not-captured.md put to the test: what happens,
+// and the events it leaves, each as action and object.
+type uncaptured struct {
+	// on is the databases that have it; nil is every one.
+	on []testdb.Kind
+	// do returns the error of its last statement.
+	do   func(t *testing.T, d *testdb.Database, db *gorm.DB) error
+	want []string
+	// changed is a query that proves that rows changed all the same: it
+	// returns 1.
+	changed string
+	// refused is what the error says on MariaDB; empty is no error.
+	refused string
+}
+
+var notCaptured = map[string]uncaptured{
+	"Raw SQL": {
+		do: func(t *testing.T, _ *testdb.Database, db *gorm.DB) error {
+			return db.Exec("UPDATE products SET price = 9").Error
+		},
+		changed: "SELECT count(*) FROM products WHERE price = 9",
+	},
+	"Writes through database/sql": {
+		do: func(t *testing.T, _ *testdb.Database, db *gorm.DB) error {
+			pool, err := db.DB()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = pool.ExecContext(t.Context(), "UPDATE products SET price = 9")
+			return err
+		},
+		changed: "SELECT count(*) FROM products WHERE price = 9",
+	},
+	"Other programs": {
+		do: func(t *testing.T, d *testdb.Database, _ *gorm.DB) error {
+			return d.Open(t).Model(&Product{SKU: "a"}).Update("price", 9).Error
+		},
+		changed: "SELECT count(*) FROM products WHERE price = 9",
+	},
+	"Foreign key actions": {
+		do: func(t *testing.T, _ *testdb.Database, db *gorm.DB) error {
+			must(t, db.Exec("CREATE TABLE parts (id INTEGER PRIMARY KEY, sku VARCHAR(64), FOREIGN KEY (sku) REFERENCES products (sku) ON DELETE CASCADE)"))
+			must(t, db.Table("parts").Create(map[string]any{"id": 1, "sku": "a"}))
+			return db.Delete(&Product{SKU: "a"}).Error
+		},
+		want:    []string{"created parts", "deleted Product"},
+		changed: "SELECT 1 - count(*) FROM parts",
+	},
+	"Triggers that write to other tables": {
+		do: func(t *testing.T, d *testdb.Database, db *gorm.DB) error {
+			trigger(t, d, db, "AFTER UPDATE", "INSERT INTO documents (id, body) VALUES ('from a trigger', NEW.title)", "")
+			return db.Model(&Product{SKU: "a"}).Update("price", 9).Error
+		},
+		want:    []string{"changed Product"},
+		changed: "SELECT count(*) FROM documents",
+	},
+	"Deferred triggers": {
+		on: []testdb.Kind{testdb.Postgres},
+		do: func(t *testing.T, d *testdb.Database, db *gorm.DB) error {
+			trigger(t, d, db, "AFTER INSERT", "UPDATE products SET price = 9 WHERE sku = NEW.sku", "DEFERRABLE INITIALLY DEFERRED")
+			return db.Create(&Product{SKU: "b", Price: 1}).Error
+		},
+		want:    []string{"created Product"},
+		changed: "SELECT count(*) FROM products WHERE price = 9",
+	},
+	"Functions and procedures": {
+		on: []testdb.Kind{testdb.Postgres},
+		do: func(t *testing.T, _ *testdb.Database, db *gorm.DB) error {
+			must(t, db.Exec("CREATE FUNCTION raise() RETURNS void LANGUAGE sql AS 'UPDATE products SET price = 9'"))
+			return db.Exec("SELECT raise()").Error
+		},
+		changed: "SELECT count(*) FROM products WHERE price = 9",
+	},
+	"Changes of the schema": {
+		do: func(t *testing.T, _ *testdb.Database, db *gorm.DB) error {
+			must(t, db.Exec("ALTER TABLE products DROP COLUMN title"))
+			return db.Exec("ALTER TABLE products ADD COLUMN rating INTEGER DEFAULT 9").Error
+		},
+		changed: "SELECT count(*) FROM products WHERE rating = 9",
+	},
+	"Work under event.WithoutAudit": {
+		do: func(t *testing.T, _ *testdb.Database, db *gorm.DB) error {
+			off := event.WithoutAudit(context.Background())
+			return db.WithContext(off).Model(&Product{SKU: "a"}).Update("price", 9).Error
+		},
+		changed: "SELECT count(*) FROM products WHERE price = 9",
+	},
+	"Tables without a primary key": {
+		do: func(t *testing.T, d *testdb.Database, db *gorm.DB) error {
+			must(t, db.Exec("CREATE TABLE notes (n INTEGER)"))
+			must(t, db.Table("notes").Create([]map[string]any{{"n": 1}, {"n": 2}}))
+			return db.Table("notes").Where("n > 0").Update("n", gorm.Expr("n + 10")).Error
+		},
+		refused: "has no primary key",
+		want:    []string{"created notes", "created notes", "deleted notes", "deleted notes", "created notes", "created notes"},
+		changed: "SELECT count(*) FROM notes WHERE n = 12",
+	},
+	"SQL written by other plugins": {
+		do: func(t *testing.T, d *testdb.Database, db *gorm.DB) error {
+			err := db.Callback().Update().Before("gorm:update").Register("other:plugin", func(db *gorm.DB) {
+				db.Statement.SQL.WriteString("UPDATE products SET price = 9 WHERE sku = 'a'")
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return db.Session(&gorm.Session{AllowGlobalUpdate: true}).Model(&Product{SKU: "a"}).Update("price", 1).Error
+		},
+		refused: "another plugin wrote the SQL",
+		want:    []string{"changed Product before_unknown"},
+		changed: "SELECT count(*) FROM products WHERE price = 9",
+	},
+}
+
+// trigger creates a trigger on the products, and a function where the
+// database wants one.
+func trigger(t *testing.T, d *testdb.Database, db *gorm.DB, when, body, deferred string) {
+	t.Helper()
+	switch d.Kind() {
+	case testdb.Postgres:
+		must(t, db.Exec("CREATE FUNCTION pull() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "+body+"; RETURN NEW; END $$"))
+		constraint := ""
+		if deferred != "" {
+			constraint = "CONSTRAINT "
+		}
+		must(t, db.Exec("CREATE "+constraint+"TRIGGER pulled "+when+" ON products "+deferred+" FOR EACH ROW EXECUTE FUNCTION pull()"))
+	case testdb.MariaDB:
+		must(t, db.Exec("CREATE TRIGGER pulled "+when+" ON products FOR EACH ROW "+body))
+	default:
+		must(t, db.Exec("CREATE TRIGGER pulled "+when+" ON products BEGIN "+body+"; END"))
+	}
+}
+
+// Every line of the page on what is not captured is true.
+func TestNotCaptured(t *testing.T) {
+	t.Parallel()
+	for name, line := range notCaptured {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testdb.Each(t, func(t *testing.T, d *testdb.Database) {
+				if line.on != nil && !slices.Contains(line.on, d.Kind()) {
+					return
+				}
+				must(t, prepare(t, d).Create(&Product{SKU: "a", Price: 1}))
+				db, audit := use(t, d.Open(t))
+				err := line.do(t, d, db)
+				if line.refused != "" && d.Kind() == testdb.MariaDB {
+					if err == nil || !strings.Contains(err.Error(), line.refused) {
+						t.Errorf("err = %v, want one that says %q", err, line.refused)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				var changed int
+				must(t, db.Raw(line.changed).Scan(&changed))
+				if changed != 1 {
+					t.Errorf("nothing changed: %s returned %d", line.changed, changed)
+				}
+				var got []string
+				for _, e := range trail(t, audit, event.Filter{}) {
+					text := e.Action + " " + e.ActionObject
+					if e.BeforeUnknown {
+						text += " before_unknown"
+					}
+					got = append(got, text)
+				}
+				if diff := cmp.Diff(line.want, got); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
+// The page has a line for every test and a test for every line.
+func TestNotCapturedIsDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("docs/not-captured.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, _, _ := strings.Cut(string(page), "## Raw SQL")
+	var documented, tested []string
+	for _, row := range regexp.MustCompile(`(?m)^\| (\w[^|]*) \|`).FindAllStringSubmatch(lines, -1) {
+		if row[1] != "what" {
+			documented = append(documented, row[1])
+		}
+	}
+	for name := range notCaptured {
+		tested = append(tested, name)
+	}
+	slices.Sort(documented)
+	slices.Sort(tested)
+	if diff := cmp.Diff(tested, documented); diff != "" {
+		t.Errorf("documented and tested lines differ:\n%s", diff)
+	}
+}
