@@ -455,6 +455,18 @@ func TestOpaqueStatements(t *testing.T) {
 	}
 }
 
+// Where no model is audited there is nothing to warn of.
+func TestOpaqueStatementsWithoutModels(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	db, _ := install(t, testdb.New(t, testdb.Postgres), func(c *eventaudit.Config) { c.TrackModels = false },
+		eventaudit.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	must(t, db.Exec("DO $$ BEGIN DELETE FROM products; END $$"))
+	if strings.Contains(log.String(), "verb=DO") {
+		t.Errorf("log: %s", &log)
+	}
+}
+
 // Whatever way a change of the schema takes, the next image has the new column.
 func TestSchemaChangesAreSeen(t *testing.T) {
 	t.Parallel()
