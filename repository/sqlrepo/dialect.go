@@ -25,6 +25,8 @@ type dialect struct {
 	readTime string
 	// comparesRows says that an index serves (timestamp, id) < (?, ?).
 	comparesRows bool
+	// packs says that rows are read with their short columns as one text.
+	packs bool
 	// always is a condition that is true; see postgres.
 	always string
 	// sortTime sorts as the timestamp does, but by no index; see orderBy.

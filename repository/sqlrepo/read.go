@@ -90,6 +90,14 @@ func (r *Repository) list(f event.Filter) (*statement, bool) {
 
 func (r *Repository) selectRows() *statement {
 	s := &statement{dialect: r.dialect}
+	if r.dialect.packs {
+		s.add("SELECT ", r.dialect.packed())
+		for _, name := range []string{"result", "payload", "meta", "overflow", sequence} {
+			s.add(",", r.dialect.quoted(name))
+		}
+		s.add(" FROM ", r.table)
+		return s
+	}
 	names := columnNames()
 	for i, name := range names {
 		names[i] = r.dialect.quoted(name)
@@ -113,7 +121,7 @@ func (r *Repository) read(ctx context.Context, s *statement, unbounded bool) ite
 		}
 		defer rows.Close()
 		for ctx.Err() == nil && rows.Next() {
-			e, err := scan(rows)
+			e, err := r.scan(rows)
 			if err != nil {
 				yield(event.Event{}, failed(ctx, "find", err))
 				return
@@ -156,9 +164,19 @@ func failed(ctx context.Context, what string, err error) error {
 }
 
 // scan reads the row that rows stands on.
-func scan(rows *sql.Rows) (event.Event, error) {
+func (r *Repository) scan(rows *sql.Rows) (event.Event, error) {
 	var e event.Event
 	var result, payload, meta, overflow sql.NullString
+	if r.dialect.packs {
+		var text string
+		if err := rows.Scan(&text, &result, &payload, &meta, &overflow, &e.Sequence); err != nil {
+			return event.Event{}, err
+		}
+		if err := unpack(text, &e); err != nil {
+			return event.Event{}, err
+		}
+		return e, complete(&e, result, payload, meta, overflow)
+	}
 	var into [written + 1]any
 	for i, column := range textColumns {
 		into[i] = column.field(&e)
@@ -173,6 +191,12 @@ func scan(rows *sql.Rows) (event.Event, error) {
 		field := column.field(&e)
 		*field = unescape(*field)
 	}
+	return e, complete(&e, result, payload, meta, overflow)
+}
+
+// complete adds the documents to an event, and what was too long for its
+// column.
+func complete(e *event.Event, result, payload, meta, overflow sql.NullString) error {
 	if result.Valid {
 		e.Result = json.RawMessage(result.String)
 	}
@@ -181,13 +205,13 @@ func scan(rows *sql.Rows) (event.Event, error) {
 	}
 	if meta.Valid {
 		if err := json.Unmarshal([]byte(meta.String), &e.Meta); err != nil {
-			return event.Event{}, fmt.Errorf("event %q: meta: %w", e.ID, err)
+			return fmt.Errorf("event %q: meta: %w", e.ID, err)
 		}
 	}
 	if overflow.Valid {
-		return e, restore(&e, overflow.String)
+		return restore(e, overflow.String)
 	}
-	return e, nil
+	return nil
 }
 
 // restore puts the values back that were too long for their columns.

@@ -13,6 +13,7 @@ func sqlite() dialect {
 		bindTime:     func(t time.Time) any { return t.UTC().Format(textTime) },
 		readTime:     `"timestamp"`,
 		comparesRows: true,
+		packs:        true,
 		sortTime:     `+"timestamp"`,
 		unindexed:    "+",
 		noLimit:      "-1",

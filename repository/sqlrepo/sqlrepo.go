@@ -17,6 +17,12 @@
 //
 // # Limits
 //
+// A page of 100 events takes less than a millisecond among a million: without
+// a filter, by actor, by object, by record, by id, at any depth by cursor, and
+// by any other field as long as its value is common. A rare value of a field
+// without an index, such as one request or a seldom category, reads the table;
+// migrate.AddIndexes gives the field an index.
+//
 // Lists are in byte order of the ids; an id with U+241B or "…sha256:" in it is
 // kept and found, but sorts by its encoded form.
 // Find holds a connection until its loop ends: a loop that writes to the same
