@@ -202,27 +202,48 @@ func TestAnAbsentRepositoryCostsNoEvent(t *testing.T) {
 	})
 }
 
+func TestAnAbsentRepositoryIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	failed := make(chan struct{}, 1000)
+	to := newDestination(func(context.Context, []event.Event) error {
+		failed <- struct{}{}
+		return errors.New("connection refused")
+	})
+	opts := fast()
+	outbox.Pauses(opts, 100*time.Millisecond)
+	box := start(t, migrated(t, testdb.New(t, testdb.SQLitePure)), to, opts)
+	insert(t, box, some("e", 1)...)
+	expect(t, failed, "attempt")
+	begun := time.Now()
+	for range 12 {
+		expect(t, failed, "attempt")
+	}
+	if took := time.Since(begun); took < 150*time.Millisecond { // 600ms on the average
+		t.Errorf("12 more attempts within %v, want pauses of up to 100ms", took)
+	}
+}
+
 // The rest of the queue does not wait for an event that is tried again later.
 func TestARefusedEventBlocksNoOther(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
 		db := migrated(t, s)
-		arrived := make(chan struct{}, 1)
+		arrived := make(chan struct{}, 10)
 		to := newDestination(func(_ context.Context, events []event.Event) error {
-			switch events[0].ID {
-			case "first-0":
+			if events[0].ID == "first-0" {
 				return &repository.RejectedError{Err: errors.New("not now")}
-			case "second-0":
-				arrived <- struct{}{}
 			}
+			arrived <- struct{}{}
 			return nil
 		})
 		opts := fast()
 		outbox.Retries(opts, time.Hour)
 		box := start(t, db, to, opts)
 		insert(t, box, some("first", 1)...)
-		insert(t, box, some("second", 1)...)
-		expect(t, arrived, "second event")
+		for _, e := range some("other", 3) {
+			insert(t, box, e)
+			expect(t, arrived, "other event")
+		}
 		shut(t, box)
 		var waiting struct {
 			Attempts  int
@@ -304,5 +325,39 @@ func must(t testing.TB, tx *gorm.DB) {
 	t.Helper()
 	if tx.Error != nil {
 		t.Fatal(tx.Error)
+	}
+}
+
+// A relay that was so slow that another has taken over its batch leaves the
+// rows to that one, whatever became of its own attempt.
+func TestALostClaimIsNotTouched(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{
+		"delivered": nil,
+		"failed":    errors.New("connection refused"),
+		"refused":   &repository.RejectedError{Err: errors.New("odd")},
+		"invalid":   event.ErrInvalid,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+				db := migrated(t, s)
+				sent := make(chan struct{}, 10)
+				to := newDestination(func(context.Context, []event.Event) error {
+					execute(t, db, "UPDATE event_audit_outbox SET claimed_by = 'another relay', claimed_until = created_at + 3600000000")
+					sent <- struct{}{}
+					return err
+				})
+				box := start(t, db, to, nil)
+				insert(t, box, some("e", 1)...)
+				expect(t, sent, "attempt")
+				shut(t, box)
+				var left int64
+				must(t, db.Raw("SELECT count(*) FROM event_audit_outbox WHERE claimed_by = 'another relay' AND attempts = 0").Scan(&left))
+				if s := stats(t, box); left != 1 || s.Pending != 1 || s.Dead != 0 {
+					t.Errorf("%d of %d events are the other relay's, %d dead; want 1 of 1, none dead", left, s.Pending, s.Dead)
+				}
+			})
+		})
 	}
 }
