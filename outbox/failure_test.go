@@ -296,6 +296,7 @@ func TestLogsHoldNoValues(t *testing.T) {
 	e.Payload = event.JSON(secret)
 	insert(t, box, e)
 	flush(t, box)
+	shut(t, box)
 	if text := log.String(); strings.Contains(text, secret) || strings.Count(text, "e-0") != 2 {
 		t.Errorf("want the ID twice and no value in:\n%s", text)
 	}

@@ -132,6 +132,7 @@ func (o *Outbox) settle(sending context.Context, b batch, out outcome) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(sending), o.timing.cleanup)
 	defer cancel()
 	s := o.judge(out)
+	o.destination.noteRefusals(len(s.delayed), len(s.buried))
 	for tries := 1; ; tries++ {
 		err := o.queue.settle(ctx, b, s)
 		if err == nil {
@@ -174,10 +175,9 @@ func (o *Outbox) judge(out outcome) settlement {
 	return s
 }
 
-// report counts and logs the failures of events, by their IDs. Why they failed
-// may hold what is in them, and is kept beside them in the database only.
+// report logs the failures of events, by their IDs. Why they failed may hold
+// what is in them, and is kept beside them in the database only.
 func (o *Outbox) report(s settlement) {
-	o.destination.noteRefusals(len(s.delayed), len(s.buried))
 	if ids := eventIDs(s.delayed); len(ids) > 0 {
 		o.options.Logger.Warn("audit repository refused events; they will be tried again", "ids", ids)
 	}
