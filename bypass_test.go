@@ -297,6 +297,7 @@ func TestBypassOfWhat(t *testing.T) {
 		{append(sqlite, postgres...), "UPDATE products SET price = 5; DELETE FROM stocks", []string{
 			"Product map[tables:[products] verb:UPDATE]", "stocks map[tables:[stocks] verb:DELETE]",
 		}},
+		{append(sqlite, postgres...), "DELETE FROM products; DELETE FROM products", []string{"Product map[tables:[products] verb:DELETE]"}},
 		{append(sqlite, postgres...), "BEGIN; UPDATE products SET price = 5; COMMIT", []string{"Product map[tables:[products] verb:UPDATE]"}},
 		{postgres, "TRUNCATE products, documents, stocks", []string{
 			"Product map[tables:[products stocks] verb:TRUNCATE]", "stocks map[tables:[products stocks] verb:TRUNCATE]",
@@ -355,6 +356,74 @@ func TestBypassFollowsTheRules(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Ware is another model of the products.
+type Ware struct {
+	SKU string `gorm:"primaryKey;size:64"`
+}
+
+// TableName names the table of Product.
+func (Ware) TableName() string { return "products" }
+
+// Crate has a table with a name in capitals.
+type Crate struct{ ID uint }
+
+// TableName names the table.
+func (Crate) TableName() string { return "Crates" }
+
+// A table is audited if one of its models is.
+func TestBypassOfTablesWithSeveralModels(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
+		db, _ := install(t, d, onBypass(eventaudit.RefuseBypass), func(c *eventaudit.Config) { c.Ignore.Models = []string{"Ware", "Crate"} })
+		must(t, db.Create(&Ware{SKU: "a"}))
+		must(t, db.Exec("UPDATE products SET price = 2"))
+		must(t, db.Create(&Product{SKU: "b"}))
+		must(t, db.Exec("CREATE TABLE other (id INTEGER)")) // the models are looked at anew
+		must(t, db.Create(&Ware{SKU: "c"}))
+		if err := db.Exec("DELETE FROM products").Error; !errors.Is(err, hooks.ErrRefused) {
+			t.Errorf("err = %v, want ErrRefused", err)
+		}
+		if err := db.AutoMigrate(&Crate{}); err != nil {
+			t.Fatal(err)
+		}
+		must(t, db.Create(&Crate{}))
+		must(t, db.Exec("DELETE FROM "+quoted(db, "Crates")))
+	})
+}
+
+func quoted(db *gorm.DB, name string) string {
+	var text strings.Builder
+	db.QuoteTo(&text, name)
+	return text.String()
+}
+
+// A number of rows is only given where it is one of changed rows.
+func TestBypassCountsNoOtherRows(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
+		db, audit := install(t, d, onBypass(eventaudit.RecordBypass))
+		must(t, db.Create(&[]Product{{SKU: "a"}, {SKU: "b"}}))
+		var none []string
+		tx := db.Raw("UPDATE products SET price = 5").Scan(&none)
+		must(t, tx)
+		if tx.Statement.ConnPool != db.Statement.ConnPool {
+			t.Errorf("the statement is left with a %T", tx.Statement.ConnPool)
+		}
+		want := []string{"Product map[tables:[products] verb:UPDATE]"}
+		if d.Kind() == testdb.Postgres {
+			var gone int
+			must(t, db.Raw("WITH gone AS (DELETE FROM products RETURNING sku) SELECT count(*) FROM gone").Scan(&gone))
+			if gone != 2 {
+				t.Errorf("%d rows are gone, want 2", gone)
+			}
+			want = append(want, "Product map[tables:[products] verb:DELETE]")
+		}
+		if diff := cmp.Diff(want, bypasses(t, audit)); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 // Where nothing is to be recorded, nothing is said or refused.
