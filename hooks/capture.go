@@ -125,7 +125,7 @@ func (i *interceptor) ExecContext(ctx context.Context, query string, args ...any
 	if done.result != nil {
 		return done.result, nil
 	}
-	return &result{interceptor: i, affected: done.affected}, nil
+	return &result{affected: done.affected, id: done.insertID}, nil
 }
 
 func (i *interceptor) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -221,16 +221,18 @@ func (i *interceptor) failed(cause error) error {
 
 // result stands in for the driver's when an Exec was run as a query.
 type result struct {
-	*interceptor
 	affected int64
+	id       *int64
 }
 
 func (r *result) RowsAffected() (int64, error) { return r.affected, nil }
 
-// LastInsertId asks the database, within the same transaction.
+// errNoInsertID is what drivers without such ids say.
+var errNoInsertID = errors.New("LastInsertId is not supported by this driver")
+
 func (r *result) LastInsertId() (int64, error) {
-	var id int64
-	ctx := context.WithoutCancel(r.db.Statement.Context)
-	err := unwrap(r.ConnPool).QueryRowContext(ctx, r.dialect.lastInsertID).Scan(&id)
-	return id, err
+	if r.id == nil {
+		return 0, errNoInsertID
+	}
+	return *r.id, nil
 }

@@ -49,47 +49,51 @@ func text(value any) string {
 	}
 }
 
-// uniqueIndexes collects the columns of indexes from rows of (index, column).
-type uniqueIndexes struct {
-	last    string
-	columns [][]string
+// uniqueIndex is an index whose columns identify at most one row.
+type uniqueIndex struct {
+	name    string
+	columns []string
+	// primary marks the primary key; whole says that every row is in the
+	// index and no column of it can be null.
+	primary, whole bool
 }
 
-func (u *uniqueIndexes) add(index, column string) {
-	if index != u.last {
-		u.last = index
-		u.columns = append(u.columns, nil)
+// uniqueIndexes collects indexes from rows of one column each, in order.
+type uniqueIndexes []uniqueIndex
+
+func (u *uniqueIndexes) add(name, column string, primary, whole bool) {
+	last := len(*u) - 1
+	if last < 0 || (*u)[last].name != name {
+		*u = append(*u, uniqueIndex{name: name, primary: primary, whole: true})
+		last++
 	}
-	last := len(u.columns) - 1
-	u.columns[last] = append(u.columns[last], column)
+	index := &(*u)[last]
+	index.columns = append(index.columns, column)
+	index.whole = index.whole && whole
 }
 
 func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, error) {
 	found := facts{types: map[string]string{}}
-	var uniques uniqueIndexes
 	err := query(ctx, conn, func(v []any) {
-		uniques.add(text(v[0]), text(v[1]))
-		if v[2] == true {
-			found.keys = append(found.keys, text(v[1]))
-		}
-	}, `SELECT i.indexrelid::text, a.attname::text, i.indisprimary
-		FROM pg_catalog.pg_index i
-		CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
-		JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-		WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
-		ORDER BY i.indexrelid, k.place`, t.quoted())
-	if err != nil {
-		return facts{}, err
-	}
-	found.uniques = uniques.columns
-	err = query(ctx, conn, func(v []any) {
 		found.composed = text(v[0]) != "r"
+		found.columns = append(found.columns, text(v[1]))
 		found.types[text(v[1])] = text(v[2])
 	}, `SELECT c.relkind::text, a.attname::text, coalesce(base.typname, t.typname)::text
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
 		JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 		LEFT JOIN pg_catalog.pg_type base ON base.oid = nullif(t.typbasetype, 0)
-		WHERE c.oid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped`, t.quoted())
+		WHERE c.oid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`, t.quoted())
+	if err != nil {
+		return facts{}, err
+	}
+	err = query(ctx, conn, func(v []any) {
+		found.uniques.add(text(v[0]), text(v[1]), v[2] == true, v[3] == true)
+	}, `SELECT i.indexrelid::text, a.attname::text, i.indisprimary, a.attnotnull AND i.indpred IS NULL
+		FROM pg_catalog.pg_index i
+		CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
+		JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+		WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
+		ORDER BY i.indisprimary DESC, i.indexrelid, k.place`, t.quoted())
 	if err != nil {
 		return facts{}, err
 	}
@@ -103,53 +107,50 @@ func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, er
 
 func sqliteFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, error) {
 	found := facts{types: map[string]string{}}
-	pragma := func(name, of string) string {
-		if t.schema == "" {
-			return fmt.Sprintf("PRAGMA %s(%s)", name, t.quote(of))
-		}
-		return fmt.Sprintf("PRAGMA %s.%s(%s)", t.quote(t.schema), name, t.quote(of))
+	var err error
+	if found.version, err = sqliteVersion(ctx, conn, t); err != nil {
+		return facts{}, err
 	}
-	places := map[int64]string{}
-	err := query(ctx, conn, func(v []any) { // cid, name, type, notnull, default, pk, hidden
+	places, notNull := map[int64]string{}, map[string]bool{}
+	err = query(ctx, conn, func(v []any) { // cid, name, type, notnull, default, pk, hidden
 		if v[6] == int64(1) { // a hidden column of a virtual table
 			return
 		}
-		found.columns = append(found.columns, text(v[1]))
-		found.types[text(v[1])] = strings.ToUpper(text(v[2]))
+		name := text(v[1])
+		found.columns = append(found.columns, name)
+		found.types[name] = strings.ToUpper(text(v[2]))
+		notNull[name] = v[3] == int64(1)
 		if place, _ := v[5].(int64); place > 0 {
-			places[place] = text(v[1])
+			places[place] = name
 		}
-	}, pragma("table_xinfo", t.name))
+	}, pragma(t, "table_xinfo", t.name))
 	if err != nil {
 		return facts{}, err
-	}
-	if len(found.columns) == 0 {
-		return facts{}, fmt.Errorf("no such table: %s", t.quoted())
 	}
 	for i := range int64(len(places)) {
-		found.keys = append(found.keys, places[i+1])
+		found.uniques.add("primary key", places[i+1], true, true)
 	}
-	if len(found.keys) > 0 {
-		found.uniques = append(found.uniques, found.keys)
+	type index struct {
+		name  string
+		whole bool
 	}
-	var indexes []string
+	var indexes []index
 	err = query(ctx, conn, func(v []any) { // seq, name, unique, origin, partial
-		if v[2] == int64(1) {
-			indexes = append(indexes, text(v[1]))
+		if v[2] == int64(1) && text(v[3]) != "pk" {
+			indexes = append(indexes, index{text(v[1]), v[4] == int64(0)})
 		}
-	}, pragma("index_list", t.name))
+	}, pragma(t, "index_list", t.name))
 	if err != nil {
 		return facts{}, err
 	}
-	var uniques uniqueIndexes
 	for _, index := range indexes {
-		if err := query(ctx, conn, func(v []any) { // seqno, cid, name
-			uniques.add(index, text(v[2]))
-		}, pragma("index_info", index)); err != nil {
+		err := query(ctx, conn, func(v []any) { // seqno, cid, name
+			found.uniques.add(index.name, text(v[2]), false, index.whole && notNull[text(v[2])])
+		}, pragma(t, "index_info", index.name))
+		if err != nil {
 			return facts{}, err
 		}
 	}
-	found.uniques = append(found.uniques, uniques.columns...)
 	for _, master := range []string{"sqlite_master", "sqlite_temp_master"} {
 		if t.schema != "" && master == "sqlite_master" {
 			master = t.quote(t.schema) + "." + master
@@ -162,21 +163,41 @@ func sqliteFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, erro
 	return found, nil
 }
 
+// pragma asks SQLite about something in the schema of the table.
+func pragma(t *table, name, of string) string {
+	call := name
+	if of != "" {
+		call += "(" + t.quote(of) + ")"
+	}
+	if t.schema == "" {
+		return "PRAGMA " + call
+	}
+	return "PRAGMA " + t.quote(t.schema) + "." + call
+}
+
+// sqliteVersion returns a number that changes whenever anybody changes the
+// schema.
+func sqliteVersion(ctx context.Context, conn gorm.ConnPool, t *table) (version int64, err error) {
+	err = query(ctx, conn, func(v []any) { version, _ = v[0].(int64) }, pragma(t, "schema_version", ""))
+	return version, err
+}
+
+// mysqlFacts uses SHOW, which knows temporary tables too and complains of a
+// missing table as the statement itself would.
 func mysqlFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, error) {
 	var found facts
-	var uniques uniqueIndexes
-	where, args := "table_schema = DATABASE()", []any{t.name}
-	if t.schema != "" {
-		where, args = "table_schema = ?", []any{t.schema, t.name}
+	notNull := map[string]bool{}
+	err := query(ctx, conn, func(v []any) { // Field, Type, Null, ...
+		found.columns = append(found.columns, text(v[0]))
+		notNull[text(v[0])] = text(v[2]) == "NO"
+	}, "SHOW COLUMNS FROM "+t.quoted())
+	if err != nil {
+		return facts{}, err
 	}
-	err := query(ctx, conn, func(v []any) {
-		index, name := text(v[0]), text(v[1])
-		uniques.add(index, name)
-		if index == "PRIMARY" {
-			found.keys = append(found.keys, name)
+	err = query(ctx, conn, func(v []any) { // Table, Non_unique, Key_name, Seq_in_index, Column_name, ...
+		if text(v[1]) == "0" {
+			found.uniques.add(text(v[2]), text(v[4]), text(v[2]) == "PRIMARY", notNull[text(v[4])])
 		}
-	}, "SELECT index_name, column_name FROM information_schema.statistics WHERE "+where+
-		" AND table_name = ? AND non_unique = 0 ORDER BY index_name, seq_in_index", args...)
-	found.uniques = uniques.columns
+	}, "SHOW INDEX FROM "+t.quoted())
 	return found, err
 }

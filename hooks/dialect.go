@@ -30,7 +30,10 @@ type dialect struct {
 	// prepareReads says that rows must be read by prepared statements, because
 	// the text protocol rounds numbers.
 	prepareReads bool
-	// lastInsertID is the query for the key of the row just inserted.
+	// folds says that the case of column names does not count.
+	folds bool
+	// lastInsertID is the query for the key of the row just inserted; empty
+	// where the driver does not tell either.
 	lastInsertID string
 
 	// facts asks the catalog about a table.
@@ -53,11 +56,10 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 			insertReturning: true, updateReturning: true, deleteReturning: true, oldReturning: true,
 			insertedFlag: "(xmax = 0)",
 			lock:         " FOR NO KEY UPDATE", keyLock: " FOR UPDATE",
-			lastInsertID: "SELECT lastval()",
-			facts:        postgresFacts,
-			documents:    true,
-			row:          documentRow,
-			encode:       encodeAny,
+			facts:     postgresFacts,
+			documents: true,
+			row:       documentRow,
+			encode:    encodeAny,
 		}, nil
 	case "sqlite":
 		if !slices.Contains(create, "RETURNING") {
@@ -67,6 +69,7 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 			syntax:          sqliteSyntax,
 			insertReturning: true, updateReturning: true, deleteReturning: true,
 			writeLock:    true,
+			folds:        true,
 			lastInsertID: "SELECT last_insert_rowid()",
 			facts:        sqliteFacts,
 			row:          storedRow,
@@ -79,6 +82,7 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 			deleteReturning: slices.Contains(remove, "RETURNING"),
 			lock:            " FOR UPDATE", keyLock: " FOR UPDATE",
 			prepareReads: true,
+			folds:        true,
 			lastInsertID: "SELECT LAST_INSERT_ID()",
 			facts:        mysqlFacts,
 			row:          wholeRow,

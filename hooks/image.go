@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/eventaudit/eventaudit/internal/redact"
 )
@@ -78,19 +79,16 @@ func (c *capturer) setColumns(set *images, t *table, names []string) {
 	for i, name := range names {
 		set.columns[i] = imageColumn{
 			name:   name,
-			redact: c.mask.Match(name) || slices.Contains(t.rules.redact, name),
-			ignore: slices.Contains(t.rules.ignore, name),
-			soft:   slices.Contains(t.rules.erase, name),
-			drop:   slices.Contains(t.rules.drop, name),
+			redact: c.mask.Match(name) || t.among(t.rules.redact, name),
+			ignore: t.among(t.rules.ignore, name),
+			soft:   t.among(t.rules.erase, name),
+			drop:   t.among(t.rules.drop, name),
 		}
 	}
 	for _, key := range t.keys {
-		place := slices.Index(names, key)
-		if place < 0 { // the model names a key that the table does not have
-			set.keys = nil
-			return
+		if place := slices.Index(names, key); place >= 0 { // without rows there are no names
+			set.keys = append(set.keys, place)
 		}
-		set.keys = append(set.keys, place)
 	}
 }
 
@@ -117,7 +115,7 @@ func (set *images) rawKeys() [][]any {
 // it, which still tells records apart.
 func (set *images) objectID(row image) string {
 	id := func(place int) []byte {
-		if set.columns[place].redact {
+		if set.columns[place].redact || set.columns[place].drop {
 			return redact.Digest(row.cells[place])
 		}
 		return row.cells[place]
@@ -173,20 +171,30 @@ func masked(column imageColumn, cell []byte, mask *redact.Matcher) []byte {
 	if column.redact {
 		return []byte(`"` + redact.Mask + `"`)
 	}
-	if cell[0] == '{' || cell[0] == '[' {
-		return mask.JSON(cell)
-	}
-	if len(cell) < 2 || cell[0] != '"' || (cell[1] != '{' && cell[1] != '[') {
+	var text string
+	if cell[0] == '"' && json.Unmarshal(cell, &text) == nil {
+		if clean, hid := maskText(mask, text); hid {
+			return appendString(nil, clean)
+		}
 		return cell
 	}
-	var document string
-	if err := json.Unmarshal(cell, &document); err != nil {
+	var bytes struct{ Base64 []byte }
+	if strings.HasPrefix(string(cell), `{"base64":"`) && json.Unmarshal(cell, &bytes) == nil {
+		if clean, hid := maskText(mask, string(bytes.Base64)); hid {
+			return appendBytes(nil, []byte(clean))
+		}
 		return cell
 	}
-	if clean := mask.JSON(json.RawMessage(document)); string(clean) != document {
-		return appendString(nil, string(clean))
+	return mask.JSON(cell)
+}
+
+// maskText masks text that is a JSON document.
+func maskText(mask *redact.Matcher, text string) (clean string, hid bool) {
+	if start := strings.TrimLeft(text, " \t\r\n"); start == "" || start[0] != '{' && start[0] != '[' {
+		return text, false
 	}
-	return cell
+	clean = string(mask.JSON(json.RawMessage(text)))
+	return clean, clean != text
 }
 
 // changes reports which columns differ, and whether any of them counts.

@@ -3,6 +3,7 @@ package hooks
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -13,6 +14,30 @@ import (
 // insert captures an INSERT: the rows it created, and for an upsert the rows
 // it changed, told apart by what was there before.
 func (s *statement) insert() (outcome, error) {
+	done, err := s.insertRows()
+	if err == nil && done.result == nil && s.asksForID() {
+		done.insertID = new(int64)
+		err = unwrap(s.ConnPool).QueryRowContext(s.own, s.dialect.lastInsertID).Scan(done.insertID)
+	}
+	return done, err
+}
+
+// asksForID reports whether somebody will ask for the id of the new row: GORM
+// for a map or an auto-increment key, the app for a result. It must be read
+// before the events are inserted.
+func (s *statement) asksForID() bool {
+	stmt := s.db.Statement
+	if s.wantsRows || s.dialect.lastInsertID == "" {
+		return false
+	}
+	if stmt.Schema == nil || stmt.Result != nil {
+		return true
+	}
+	key := stmt.Schema.PrioritizedPrimaryField
+	return key != nil && key.HasDefaultValue
+}
+
+func (s *statement) insertRows() (outcome, error) {
 	onConflict, upsert := s.db.Statement.Clauses["ON CONFLICT"].Expression.(clause.OnConflict)
 	replaces := s.replaces()
 	switch {
@@ -56,19 +81,22 @@ func (s *statement) insertName() string {
 	if s.dialect.writeLock {
 		return ""
 	}
-	return s.table.quote(s.table.name)
+	return s.tableName()
 }
 
 // upsert captures INSERT ... ON CONFLICT DO UPDATE. The rows it may meet are
 // read and locked first; those it returns are paired with them by key.
 func (s *statement) upsert(onConflict clause.OnConflict) (outcome, error) {
+	targets := s.targets(onConflict)
 	if len(s.table.keys) == 0 {
-		return outcome{}, fmt.Errorf("hooks: table %s has no primary key, so an upsert into it cannot be captured; add one", s.table.quoted())
+		if len(targets) != 1 {
+			return outcome{}, fmt.Errorf("hooks: table %s has no primary key, so an upsert into it cannot be captured; add one", s.table.quoted())
+		}
+		keyed := *s.table // what it may conflict on tells its rows apart
+		keyed.keys = targets[0]
+		s.table = &keyed
 	}
-	if err := s.takeWriteLock(); err != nil {
-		return outcome{}, err
-	}
-	met, err := s.selectConflicting(s.targets(onConflict))
+	met, err := s.selectConflicting(targets)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -102,7 +130,45 @@ func (s *statement) upsert(onConflict clause.OnConflict) (outcome, error) {
 		before[after.key] = after // the same row again: changed from here
 	}
 	done.affected = s.upsertAffected(done)
+	if err := s.pairMoved(&done, met, onConflict); err != nil {
+		return outcome{}, err
+	}
 	return s.withTriggers(done)
+}
+
+// pairMoved mends the changes of an upsert that assigns key columns: a row it
+// met may go on under another key, and then is not a new one.
+func (s *statement) pairMoved(done *outcome, met *images, onConflict clause.OnConflict) error {
+	moves := slices.ContainsFunc(onConflict.DoUpdates, func(a clause.Assignment) bool {
+		return s.table.among(s.table.keys, a.Column.Name)
+	})
+	if !moves || len(met.rows) == 0 {
+		return nil
+	}
+	left, err := s.byKey(s.table.keys, met.rawKeys())
+	if err != nil {
+		return err
+	}
+	var gone []*image
+	for i, still := 0, index(left); i < len(met.rows); i++ {
+		if still[met.rows[i].key] == nil {
+			gone = append(gone, &met.rows[i])
+		}
+	}
+	var fresh []*change
+	for i := range done.changes {
+		if done.changes[i].before == nil {
+			fresh = append(fresh, &done.changes[i])
+		}
+	}
+	for i, row := range gone {
+		if len(gone) == 1 && len(fresh) == 1 {
+			fresh[i].before, fresh[i].unknown = row, false
+			continue
+		}
+		done.changes = append([]change{{before: row}}, done.changes...)
+	}
+	return nil
 }
 
 // upsertAffected is the row count that the statement would have had without
@@ -126,7 +192,7 @@ func (s *statement) upsertAffected(done outcome) int64 {
 // targets returns the column sets that the INSERT may conflict on.
 func (s *statement) targets(onConflict clause.OnConflict) [][]string {
 	if s.dialect.prepareReads || onConflict.OnConstraint != "" || len(onConflict.Columns) == 0 {
-		return s.table.facts.uniques
+		return s.uniques()
 	}
 	target := make([]string, len(onConflict.Columns))
 	for i, column := range onConflict.Columns {
@@ -138,6 +204,15 @@ func (s *statement) targets(onConflict clause.OnConflict) [][]string {
 	return [][]string{target}
 }
 
+// uniques returns the columns of every unique index.
+func (s *statement) uniques() [][]string {
+	var sets [][]string
+	for _, index := range s.table.facts.uniques {
+		sets = append(sets, index.columns)
+	}
+	return sets
+}
+
 // selectConflicting reads and locks the rows that have the values which the
 // INSERT brings for one of the targets.
 func (s *statement) selectConflicting(targets [][]string) (*images, error) {
@@ -145,7 +220,7 @@ func (s *statement) selectConflicting(targets [][]string) (*images, error) {
 	all := &images{}
 	seen := map[string]bool{}
 	for _, target := range targets {
-		at := valuePlaces(values, target)
+		at := s.valuePlaces(values, target)
 		if at == nil {
 			continue
 		}
@@ -155,7 +230,7 @@ func (s *statement) selectConflicting(targets [][]string) (*images, error) {
 			for i, place := range at {
 				key[i] = row[place]
 			}
-			if !slices.Contains(key, nil) {
+			if !slices.ContainsFunc(key, isDefault) {
 				keys = append(keys, key)
 			}
 		}
@@ -178,10 +253,10 @@ func (s *statement) selectConflicting(targets [][]string) (*images, error) {
 
 // valuePlaces finds the columns among those that the INSERT names; nil when
 // one is missing.
-func valuePlaces(values clause.Values, names []string) []int {
+func (s *statement) valuePlaces(values clause.Values, names []string) []int {
 	var at []int
 	for _, name := range names {
-		place := slices.IndexFunc(values.Columns, func(c clause.Column) bool { return c.Name == name })
+		place := slices.IndexFunc(values.Columns, func(c clause.Column) bool { return s.table.same(c.Name, name) })
 		if place < 0 {
 			return nil
 		}
@@ -196,10 +271,7 @@ func (s *statement) insertOrReplace() (outcome, error) {
 	if len(s.table.keys) == 0 {
 		return outcome{}, fmt.Errorf("hooks: table %s has no primary key, so INSERT OR REPLACE into it cannot be captured; add one", s.table.quoted())
 	}
-	if err := s.takeWriteLock(); err != nil {
-		return outcome{}, err
-	}
-	met, err := s.selectConflicting(s.table.facts.uniques)
+	met, err := s.selectConflicting(s.uniques())
 	if err != nil {
 		return outcome{}, err
 	}
@@ -233,6 +305,9 @@ func (s *statement) insertThenSelect(onConflict clause.OnConflict, upsert bool) 
 	met := &images{}
 	var err error
 	if upsert {
+		if !s.everyRowHasTarget() {
+			return outcome{}, errKeysUnknown
+		}
 		if met, err = s.selectConflicting(s.targets(onConflict)); err != nil {
 			return outcome{}, err
 		}
@@ -259,6 +334,23 @@ func (s *statement) insertThenSelect(onConflict clause.OnConflict, upsert bool) 
 	return done, nil
 }
 
+// everyRowHasTarget reports whether each row of an upsert can be found again:
+// it has values for some unique index, or is the only one.
+func (s *statement) everyRowHasTarget() bool {
+	values, _ := s.db.Statement.Clauses["VALUES"].Expression.(clause.Values)
+	for _, row := range values.Values {
+		found := len(values.Values) == 1
+		for _, target := range s.uniques() {
+			at := s.valuePlaces(values, target)
+			found = found || at != nil && !slices.ContainsFunc(at, func(place int) bool { return isDefault(row[place]) })
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
 // errKeysUnknown says that rows were inserted whose keys cannot be known.
 var errKeysUnknown = errors.New("hooks: the keys of the inserted rows cannot be known on this database; set them in the model, or use auto-increment")
 
@@ -271,13 +363,20 @@ func (s *statement) selectInserted(done outcome) (*images, error) {
 		return &images{}, err
 	}
 	values, _ := s.db.Statement.Clauses["VALUES"].Expression.(clause.Values)
-	at := valuePlaces(values, s.table.keys)
+	at := s.valuePlaces(values, s.table.keys)
 	if at == nil && len(s.table.keys) > 1 {
 		return nil, errKeysUnknown
 	}
 	assigned, err := done.result.LastInsertId()
 	if err != nil {
 		return nil, err
+	}
+	step := int64(1)
+	if len(values.Values) > 1 {
+		err := unwrap(s.ConnPool).QueryRowContext(s.own, "SELECT @@auto_increment_increment").Scan(&step)
+		if err != nil {
+			return nil, err
+		}
 	}
 	keys := make([][]any, max(len(values.Values), 1))
 	for i := range keys {
@@ -291,7 +390,7 @@ func (s *statement) selectInserted(done outcome) (*images, error) {
 				return nil, errKeysUnknown
 			}
 			keys[i][j] = assigned
-			assigned++
+			assigned += step
 		}
 	}
 	rows, err := s.byKey(s.table.keys, keys)
@@ -305,6 +404,9 @@ func (s *statement) selectInserted(done outcome) (*images, error) {
 // database.
 func isDefault(value any) bool {
 	if value == nil {
+		return true
+	}
+	if v := reflect.ValueOf(value); v.Kind() == reflect.Pointer && v.IsNil() {
 		return true
 	}
 	expr, ok := value.(clause.Expr)

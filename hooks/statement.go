@@ -25,24 +25,38 @@ type statement struct {
 	ran bool
 }
 
-// learn adds what the catalog knows of the table, at the first change of it.
+// learn adds what the catalog knows of the table, at the first change of it
+// and whenever its columns may be others.
 func (s *statement) learn() error {
-	if s.table.facts != nil {
-		return nil
-	}
 	if err := s.takeWriteLock(); err != nil { // before the first read
 		return err
 	}
+	if s.table.facts != nil {
+		if !s.dialect.writeLock {
+			return nil
+		}
+		version, err := sqliteVersion(s.own, unwrap(s.ConnPool), s.table)
+		if err != nil || version == s.table.facts.version {
+			return err
+		}
+	}
 	known := *s.table
-	found, err := s.dialect.facts(s.own, s.ConnPool, &known)
+	found, err := s.dialect.facts(s.own, unwrap(s.ConnPool), &known)
 	if err != nil {
-		return fmt.Errorf("read the catalog about %s: %w", known.quoted(), err)
+		return err
+	}
+	if len(found.columns) == 0 { // the database will say that there is no such table
+		if _, err := s.ConnPool.ExecContext(s.ctx, s.query, s.args...); err != nil {
+			return err
+		}
+		return fmt.Errorf("hooks: table %s is not in the catalog", known.quoted())
 	}
 	known.facts = &found
-	known.keys = found.keys
-	if model := s.db.Statement.Schema; model != nil && len(model.PrimaryFieldDBNames) > 0 {
-		known.keys = model.PrimaryFieldDBNames
+	var keys []string
+	if model := s.db.Statement.Schema; model != nil {
+		keys = model.PrimaryFieldDBNames
 	}
+	known.identify(keys)
 	s.tables.put(keyOf(s.db.Statement), &known)
 	s.table = &known
 	return nil
@@ -56,6 +70,8 @@ type outcome struct {
 	// stands; affected counts rows when it was not.
 	result   sql.Result
 	affected int64
+	// insertID is what the driver would have said, had it been asked.
+	insertID *int64
 	// images has the columns of the changes.
 	images  *images
 	changes []change

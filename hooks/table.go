@@ -30,24 +30,75 @@ type table struct {
 	facts *facts
 	// quote quotes an identifier.
 	quote func(string) string
+	// folds says that the case of column names does not count.
+	folds bool
 }
 
 // facts are what the catalog says about a table.
 type facts struct {
-	// columns are all columns in order, where the select list must name them.
+	// columns are all columns in order.
 	columns []string
 	// types are the declared types by column, where they are needed to tell
 	// values apart.
 	types map[string]string
-	keys  []string
-	// uniques are the columns of every unique index, the primary key
-	// included.
-	uniques [][]string
+	// uniques are the unique indexes, the primary key first.
+	uniques uniqueIndexes
 	// triggers says that triggers may change a row after RETURNING saw it.
 	triggers bool
 	// composed says that the table is made of others (partitions, a view), so
 	// that its rows have no system columns.
 	composed bool
+	// version changes with the schema, where the columns must be named.
+	version int64
+}
+
+// column returns the name of a column as the catalog spells it.
+func (t *table) column(name string) (string, bool) {
+	for _, column := range t.facts.columns {
+		if column == name {
+			return column, true
+		}
+	}
+	for _, column := range t.facts.columns {
+		if t.same(column, name) {
+			return column, true
+		}
+	}
+	return "", false
+}
+
+// same reports whether two names are one column.
+func (t *table) same(a, b string) bool { return a == b || t.folds && strings.EqualFold(a, b) }
+
+// among reports whether the column is one of the names.
+func (t *table) among(names []string, column string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return t.same(name, column) })
+}
+
+// identify chooses the columns that tell rows apart: the model's key where the
+// catalog says that it is one, otherwise the primary key or another unique
+// index without nulls. Without any, the table has no keys.
+func (t *table) identify(modelKeys []string) {
+	var named []string
+	for _, key := range modelKeys {
+		if column, ok := t.column(key); ok {
+			named = append(named, column)
+		}
+	}
+	for _, index := range t.facts.uniques {
+		covered := !slices.ContainsFunc(index.columns, func(c string) bool { return !slices.Contains(named, c) })
+		if index.whole && covered && len(named) == len(modelKeys) {
+			t.keys = named
+			return
+		}
+	}
+	t.keys = nil
+	for _, index := range t.facts.uniques {
+		if index.whole {
+			t.keys = index.columns
+			return
+		}
+	}
 }
 
 // quoted returns the real name for use in SQL.
@@ -131,7 +182,7 @@ func (ts *tables) rulesOf(t *table, model *schema.Schema) (*columnRules, error) 
 	if ts.rules == nil {
 		ts.rules = map[string]*columnRules{}
 	}
-	name := t.schema + "." + t.name
+	name := t.name // in whichever schema: a name more or less must not unmask
 	rules := ts.rules[name]
 	if rules == nil {
 		rules = &columnRules{}
@@ -164,7 +215,7 @@ func (c *capturer) tableOf(db *gorm.DB) (*table, error) {
 
 // resolve finds out about a table what needs no catalog.
 func (c *capturer) resolve(db *gorm.DB, key tableKey) (*table, error) {
-	t := &table{name: key.name, quote: quoter(db.Dialector)}
+	t := &table{name: key.name, quote: quoter(db.Dialector), folds: c.dialect.folds}
 	if key.expr != "" {
 		t.schema, t.name = realName(key.expr)
 	}

@@ -127,9 +127,6 @@ func (s *statement) ownReturning(to *gorm.Statement) {
 // updateAfterSelect reads and locks the rows first and then runs the UPDATE,
 // held to their keys where other writers could add rows to it.
 func (s *statement) updateAfterSelect() (outcome, error) {
-	if err := s.takeWriteLock(); err != nil {
-		return outcome{}, err
-	}
 	moved := s.movedKeys()
 	before, assigned, err := s.lockRows("UPDATE", moved)
 	if err != nil {
@@ -162,9 +159,29 @@ func (s *statement) updateAfterSelect() (outcome, error) {
 	}
 	after := index(done.images)
 	for i := range before.rows {
-		done.changes = append(done.changes, change{before: &before.rows[i], after: after[s.keyText(newKeys[i])]})
+		c := change{before: &before.rows[i], after: after[s.keyText(newKeys[i])]}
+		if c.after == nil && len(moved) > 0 {
+			// The database may have converted what was assigned.
+			if c.after, err = s.moved(after, newKeys[i]); err != nil {
+				return outcome{}, err
+			}
+		}
+		done.changes = append(done.changes, c)
 	}
 	return done, nil
+}
+
+// moved finds a row by the key that was assigned to it, as the database
+// understands it.
+func (s *statement) moved(after map[string]*image, key []any) (*image, error) {
+	found, err := s.byKey(s.table.keys, [][]any{key})
+	if err != nil || len(found.rows) != 1 {
+		return nil, err
+	}
+	if known := after[found.rows[0].key]; known != nil {
+		return known, nil
+	}
+	return &found.rows[0], nil
 }
 
 // keyText is the key of a row as images have it.
@@ -181,7 +198,7 @@ func (s *statement) movedKeys() []clause.Assignment {
 	set, _ := s.db.Statement.Clauses["SET"].Expression.(clause.Set)
 	var moved []clause.Assignment
 	for _, assignment := range set {
-		if slices.Contains(s.table.keys, assignment.Column.Name) {
+		if s.table.among(s.table.keys, assignment.Column.Name) {
 			moved = append(moved, assignment)
 		}
 	}
@@ -198,7 +215,8 @@ func (s *statement) newKeys(before *images, moved []clause.Assignment, assigned 
 	for i := range keys {
 		keys[i] = slices.Clone(keys[i])
 		for m, assignment := range moved {
-			keys[i][slices.Index(s.table.keys, assignment.Column.Name)] = assigned.values[i][m]
+			place := slices.IndexFunc(s.table.keys, func(key string) bool { return s.table.same(key, assignment.Column.Name) })
+			keys[i][place] = assigned.values[i][m]
 		}
 	}
 	return keys
@@ -224,7 +242,16 @@ func (s *statement) lockRows(verb string, moved []clause.Assignment) (rows *imag
 		}
 	}
 	q.WriteByte(' ')
-	q.Build("WHERE", "ORDER BY", "LIMIT")
+	built := s.db.Callback().Update().Clauses
+	if verb == "DELETE" {
+		built = s.db.Callback().Delete().Clauses
+	}
+	for _, name := range []string{"WHERE", "ORDER BY", "LIMIT"} {
+		if slices.Contains(built, name) {
+			q.Build(name)
+			q.WriteByte(' ')
+		}
+	}
 	q.WriteString(s.lock())
 	all, err := s.selectRows(q)
 	if err != nil {
@@ -263,9 +290,17 @@ func (s *statement) runRestricted(verb string, locked *images) (sql.Result, erro
 		where.Build(q)
 		q.WriteString(") AND ")
 	}
-	if len(locked.rows) == 0 {
+	switch {
+	case len(locked.rows) == 0:
 		q.WriteString("1 = 0")
-	} else {
+	case len(locked.rows) > maxRestriction:
+		drop, err := s.keysInTable(locked.rawKeys())
+		if err != nil {
+			return nil, err
+		}
+		defer drop()
+		q.WriteString("(" + s.keyList(s.tableName()) + ") IN (SELECT " + s.keyList("") + " FROM " + keysTable + ")")
+	default:
 		writeKeys(q, s.table, s.tableName(), s.table.keys, locked.rawKeys())
 	}
 	q.WriteByte(' ')
@@ -319,9 +354,6 @@ func (s *statement) updateBlind() (outcome, error) {
 func (s *statement) updateUnpaired() (outcome, error) {
 	if !s.dialect.updateReturning {
 		return outcome{}, fmt.Errorf("hooks: table %s has no primary key, so its changes cannot be captured on this database; add one", s.table.quoted())
-	}
-	if err := s.takeWriteLock(); err != nil {
-		return outcome{}, err
 	}
 	old, _, err := s.lockRows("UPDATE", nil)
 	if err != nil {
