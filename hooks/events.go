@@ -18,6 +18,9 @@ func (i *interceptor) events(done outcome) []event.Event {
 		if e, ok := i.eventOf(done.images, c); ok {
 			events = append(events, e)
 		}
+		if e, ok := i.linked(done.images, c); ok {
+			events = append(events, e)
+		}
 	}
 	if len(events) == 0 {
 		return nil

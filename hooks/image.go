@@ -113,18 +113,20 @@ func (set *images) rawKeys() [][]any {
 // objectID returns the identity of a row as events carry it: the key as text,
 // a composite key as a JSON array. The key of a masked column is a hash of
 // it, which still tells records apart.
-func (set *images) objectID(row image) string {
+func (set *images) objectID(row image) string { return set.id(row, set.keys) }
+
+func (set *images) id(row image, keys []int) string {
 	id := func(place int) []byte {
 		if set.columns[place].redact || set.columns[place].drop {
 			return redact.Digest(row.cells[place])
 		}
 		return row.cells[place]
 	}
-	switch len(set.keys) {
+	switch len(keys) {
 	case 0:
 		return ""
 	case 1:
-		cell := id(set.keys[0])
+		cell := id(keys[0])
 		var plain string
 		if err := json.Unmarshal(cell, &plain); err == nil && cell[0] == '"' {
 			return plain
@@ -132,7 +134,7 @@ func (set *images) objectID(row image) string {
 		return string(cell)
 	default:
 		list := []byte{'['}
-		for i, place := range set.keys {
+		for i, place := range keys {
 			if i > 0 {
 				list = append(list, ',')
 			}

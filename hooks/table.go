@@ -32,6 +32,8 @@ type table struct {
 	quote func(string) string
 	// folds says that the case of column names does not count.
 	folds bool
+	// link is set for a join table.
+	link *link
 }
 
 // facts are what the catalog says about a table.
@@ -230,6 +232,7 @@ func (c *capturer) resolve(db *gorm.DB, key tableKey) (*table, error) {
 	t.audited = c.Audited(t.object, t.name)
 	if model != nil {
 		c.models.met(t)
+		t.link = linkOf(model)
 	}
 	var err error
 	t.rules, err = c.tables.rulesOf(t, model)

@@ -41,6 +41,10 @@ type images struct {
 // Apply replays one event. It is an error when the event does not fit the
 // state: its old values must be the ones that the events before it left.
 func (s State) Apply(e event.Event) error {
+	switch e.Action {
+	case event.ActionAttached, event.ActionDetached:
+		return nil // the row of the join table has an event of its own
+	}
 	var r images
 	decoder := json.NewDecoder(bytes.NewReader(e.Result))
 	decoder.UseNumber()
