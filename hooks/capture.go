@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/connpool"
 	"github.com/eventaudit/eventaudit/internal/redact"
 )
 
@@ -167,7 +168,7 @@ func (i *interceptor) run(ctx context.Context, query string, args []any, wantsRo
 // undone by a savepoint, because PostgreSQL would refuse every later
 // statement of the transaction.
 func (i *interceptor) record(ctx context.Context, events []event.Event) error {
-	conn := unwrap(i.ConnPool)
+	conn := connpool.Unwrap(i.ConnPool)
 	write := func() error {
 		return i.recorder.Record(WithConn(ctx, conn), events...)
 	}

@@ -5,12 +5,8 @@ package hooks
 // the DELETE is held to their keys.
 func (s *statement) delete() (outcome, error) {
 	if s.dialect.deleteReturning {
-		own, rows, err := s.tee(s.dialect.row(s.table, s.returningName()))
+		done, err := s.teeImages()
 		if err != nil {
-			return outcome{}, err
-		}
-		done := outcome{own: own, affected: int64(len(rows.values))}
-		if done.images, err = s.imagesOf(s.table, rows); err != nil {
 			return outcome{}, err
 		}
 		for i := range done.images.rows {
@@ -37,15 +33,6 @@ func (s *statement) delete() (outcome, error) {
 		}
 	}
 	return done, nil
-}
-
-// returningName qualifies the columns of a RETURNING list, which SQLite does
-// not allow.
-func (s *statement) returningName() string {
-	if s.dialect.writeLock {
-		return ""
-	}
-	return s.tableName()
 }
 
 // index finds images by key.

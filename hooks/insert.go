@@ -9,6 +9,8 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+
+	"github.com/eventaudit/eventaudit/internal/connpool"
 )
 
 // insert captures an INSERT: the rows it created, and for an upsert the rows
@@ -17,7 +19,7 @@ func (s *statement) insert() (outcome, error) {
 	done, err := s.insertRows()
 	if err == nil && done.result == nil && s.asksForID() {
 		done.insertID = new(int64)
-		err = unwrap(s.ConnPool).QueryRowContext(s.own, s.dialect.lastInsertID).Scan(done.insertID)
+		err = connpool.Unwrap(s.ConnPool).QueryRowContext(s.own, s.dialect.lastInsertID).Scan(done.insertID)
 	}
 	return done, err
 }
@@ -62,26 +64,14 @@ func (s *statement) replaces() bool {
 // insertReturning captures an INSERT whose returned rows are exactly the rows
 // that it created.
 func (s *statement) insertReturning() (outcome, error) {
-	own, rows, err := s.tee(s.dialect.row(s.table, s.insertName()))
+	done, err := s.teeImages()
 	if err != nil {
-		return outcome{}, err
-	}
-	done := outcome{own: own, affected: int64(len(rows.values))}
-	if done.images, err = s.imagesOf(s.table, rows); err != nil {
 		return outcome{}, err
 	}
 	for i := range done.images.rows {
 		done.changes = append(done.changes, change{after: &done.images.rows[i]})
 	}
 	return s.withTriggers(done)
-}
-
-// insertName qualifies the columns of an INSERT's RETURNING list.
-func (s *statement) insertName() string {
-	if s.dialect.writeLock {
-		return ""
-	}
-	return s.tableName()
 }
 
 // upsert captures INSERT ... ON CONFLICT DO UPDATE. The rows it may meet are
@@ -100,7 +90,7 @@ func (s *statement) upsert(onConflict clause.OnConflict) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	list := s.dialect.row(s.table, s.insertName())
+	list := s.dialect.row(s.table, s.returningName())
 	flagged := s.dialect.insertedFlag != "" && !s.table.facts.composed
 	if flagged {
 		list = s.dialect.insertedFlag + "," + list
@@ -275,12 +265,8 @@ func (s *statement) insertOrReplace() (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	own, rows, err := s.tee(s.dialect.row(s.table, s.insertName()))
+	done, err := s.teeImages()
 	if err != nil {
-		return outcome{}, err
-	}
-	done := outcome{own: own, affected: int64(len(rows.values))}
-	if done.images, err = s.imagesOf(s.table, rows); err != nil {
 		return outcome{}, err
 	}
 	after := index(done.images)
@@ -373,7 +359,7 @@ func (s *statement) selectInserted(done outcome) (*images, error) {
 	}
 	step := int64(1)
 	if len(values.Values) > 1 {
-		err := unwrap(s.ConnPool).QueryRowContext(s.own, "SELECT @@auto_increment_increment").Scan(&step)
+		err := connpool.Unwrap(s.ConnPool).QueryRowContext(s.own, "SELECT @@auto_increment_increment").Scan(&step)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,10 @@
 package hooks
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/eventaudit/eventaudit/internal/connpool"
+)
 
 // maxRestriction is how many keys a statement is held to by naming them; more
 // are put into a temporary table. A statement takes 65,535 parameters.
@@ -11,7 +15,7 @@ const keysTable = "event_audit_keys"
 // keysInTable puts keys into a temporary table of this connection, which does
 // not end the transaction, and returns how to drop it.
 func (s *statement) keysInTable(keys [][]any) (drop func(), err error) {
-	conn := unwrap(s.ConnPool)
+	conn := connpool.Unwrap(s.ConnPool)
 	if _, err := conn.ExecContext(s.own, "CREATE TEMPORARY TABLE "+keysTable+" (PRIMARY KEY ("+s.keyList("")+")) AS SELECT "+s.keyList("")+
 		" FROM "+s.table.quoted()+" WHERE 1 = 0"); err != nil {
 		return nil, err

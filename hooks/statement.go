@@ -8,6 +8,8 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+
+	"github.com/eventaudit/eventaudit/internal/connpool"
 )
 
 // statement is one INSERT, UPDATE or DELETE being captured.
@@ -35,13 +37,13 @@ func (s *statement) learn() error {
 		if !s.dialect.writeLock {
 			return nil
 		}
-		version, err := sqliteVersion(s.own, unwrap(s.ConnPool), s.table)
+		version, err := sqliteVersion(s.own, connpool.Unwrap(s.ConnPool), s.table)
 		if err != nil || version == s.table.facts.version {
 			return err
 		}
 	}
 	known := *s.table
-	found, err := s.dialect.facts(s.own, unwrap(s.ConnPool), &known)
+	found, err := s.dialect.facts(s.own, connpool.Unwrap(s.ConnPool), &known)
 	if err != nil {
 		return err
 	}
@@ -121,6 +123,25 @@ func (s *statement) tee(list string) (own, rows *buffer, err error) {
 	return s.runQuery(s.ConnPool, s.query+joint+s.table.quote(mark)+","+list, s.args)
 }
 
+// teeImages runs the statement and returns the rows that it wrote as images.
+func (s *statement) teeImages() (outcome, error) {
+	own, rows, err := s.tee(s.dialect.row(s.table, s.returningName()))
+	if err != nil {
+		return outcome{}, err
+	}
+	images, err := s.imagesOf(s.table, rows)
+	return outcome{own: own, affected: int64(len(rows.values)), images: images}, err
+}
+
+// returningName qualifies the columns of a RETURNING list, which SQLite does
+// not allow.
+func (s *statement) returningName() string {
+	if s.dialect.writeLock {
+		return ""
+	}
+	return s.tableName()
+}
+
 // runQuery runs the app's statement in a form that returns rows.
 func (s *statement) runQuery(conn gorm.ConnPool, text string, args []any) (own, rows *buffer, err error) {
 	read := fetch
@@ -168,7 +189,7 @@ func (s *statement) selectRows(from *gorm.Statement) (*buffer, error) {
 	if s.dialect.prepareReads {
 		read = fetchPrepared
 	}
-	return read(s.own, unwrap(s.ConnPool), from.SQL.String(), from.Vars)
+	return read(s.own, connpool.Unwrap(s.ConnPool), from.SQL.String(), from.Vars)
 }
 
 // takeWriteLock makes the transaction a writing one before it reads. SQLite
@@ -178,7 +199,7 @@ func (s *statement) takeWriteLock() error {
 	if !s.dialect.writeLock {
 		return nil
 	}
-	_, err := unwrap(s.ConnPool).ExecContext(s.own, "DELETE FROM "+s.table.quoted()+" WHERE 0")
+	_, err := connpool.Unwrap(s.ConnPool).ExecContext(s.own, "DELETE FROM "+s.table.quoted()+" WHERE 0")
 	return err
 }
 

@@ -3,7 +3,6 @@ package hooks
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"runtime"
 	"sync"
 	"weak"
@@ -11,22 +10,8 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/connpool"
 )
-
-// unwrap returns the connection below GORM's prepared statement caches, which
-// nest. SQL whose text varies goes there, or it would fill the caches.
-func unwrap(conn gorm.ConnPool) gorm.ConnPool {
-	for {
-		switch wrapper := conn.(type) {
-		case *gorm.PreparedStmtTX:
-			conn = wrapper.Tx
-		case *gorm.PreparedStmtDB:
-			conn = wrapper.ConnPool
-		default:
-			return conn
-		}
-	}
-}
 
 // begin returns the transaction that the statement's event belongs to: the
 // one it runs in, or, where GORM opened none, one around this statement alone.
@@ -37,34 +22,20 @@ func begin(ctx context.Context, pool gorm.ConnPool) (conn gorm.ConnPool, end fun
 	if _, ok := pool.(gorm.TxCommitter); ok {
 		return pool, running, nil
 	}
-	if _, ok := pool.(*sql.Conn); ok {
-		// The app may have begun a transaction on it by hand; a BEGIN of ours
-		// would then end in committing the app's.
+	if _, ok := pool.(*sql.Conn); ok || !connpool.Begins(pool) {
+		// The app may have begun a transaction on a connection by hand; a
+		// BEGIN of ours would then end in committing the app's.
 		return pool, running, nil
 	}
-	switch beginner := pool.(type) {
-	case gorm.TxBeginner:
-		conn, err = beginner.BeginTx(ctx, nil)
-	case gorm.ConnPoolBeginner:
-		conn, err = beginner.BeginTx(ctx, nil)
-	default:
-		return pool, running, nil
-	}
+	conn, tx, err := connpool.Begin(ctx, pool, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	tx, ok := conn.(gorm.TxCommitter)
-	if !ok {
-		return nil, nil, gorm.ErrInvalidTransaction
-	}
 	return conn, func(failed bool) error {
-		if !failed {
-			return tx.Commit()
+		if failed {
+			return connpool.Rollback(tx)
 		}
-		if err := tx.Rollback(); !errors.Is(err, sql.ErrTxDone) {
-			return err
-		}
-		return nil
+		return tx.Commit()
 	}, nil
 }
 
@@ -78,7 +49,7 @@ type transactionIDs struct {
 // of returns the id of the transaction behind conn. A transaction of a foreign
 // kind has a new id for each statement.
 func (t *transactionIDs) of(conn gorm.ConnPool) string {
-	tx, ok := unwrap(conn).(*sql.Tx)
+	tx, ok := connpool.Unwrap(conn).(*sql.Tx)
 	if !ok {
 		return event.NewID()
 	}

@@ -9,6 +9,8 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+
+	"github.com/eventaudit/eventaudit/internal/connpool"
 )
 
 // update captures an UPDATE: every row it changes with its values before and
@@ -136,16 +138,9 @@ func (s *statement) updateAfterSelect() (outcome, error) {
 
 	done := outcome{}
 	if s.dialect.updateReturning {
-		var rows *buffer
-		done.own, rows, err = s.tee(s.dialect.row(s.table, s.returningName()))
-		if err != nil {
-			return outcome{}, err
-		}
-		done.affected = int64(len(rows.values))
-		if s.table.facts.triggers {
+		done, err = s.teeImages()
+		if err == nil && s.table.facts.triggers {
 			done.images, err = s.byKey(s.table.keys, newKeys)
-		} else {
-			done.images, err = s.imagesOf(s.table, rows)
 		}
 	} else {
 		done.result, err = s.runRestricted("UPDATE", before)
@@ -305,7 +300,7 @@ func (s *statement) runRestricted(verb string, locked *images) (sql.Result, erro
 	}
 	q.WriteByte(' ')
 	q.Build("ORDER BY", "LIMIT")
-	return s.runExec(unwrap(s.ConnPool), q.SQL.String(), q.Vars)
+	return s.runExec(connpool.Unwrap(s.ConnPool), q.SQL.String(), q.Vars)
 }
 
 // withTriggers replaces the images after by what a second look finds, where
@@ -333,12 +328,8 @@ func (s *statement) updateBlind() (outcome, error) {
 	if !s.dialect.updateReturning {
 		return outcome{}, errors.New("hooks: another plugin wrote the SQL of this UPDATE, and the database cannot return the rows it changes; exclude the table with ignore.models or write the update through GORM")
 	}
-	own, rows, err := s.tee(s.dialect.row(s.table, s.returningName()))
+	done, err := s.teeImages()
 	if err != nil {
-		return outcome{}, err
-	}
-	done := outcome{own: own, affected: int64(len(rows.values))}
-	if done.images, err = s.imagesOf(s.table, rows); err != nil {
 		return outcome{}, err
 	}
 	for i := range done.images.rows {
@@ -359,12 +350,8 @@ func (s *statement) updateUnpaired() (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	own, rows, err := s.tee(s.dialect.row(s.table, s.returningName()))
+	done, err := s.teeImages()
 	if err != nil {
-		return outcome{}, err
-	}
-	done := outcome{own: own, affected: int64(len(rows.values))}
-	if done.images, err = s.imagesOf(s.table, rows); err != nil {
 		return outcome{}, err
 	}
 	if len(old.rows) == 1 && len(done.images.rows) == 1 {

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/connpool"
 )
 
 // insertChunk is how many rows one INSERT takes at most.
@@ -46,7 +47,7 @@ func (o *Outbox) insertAtOnce(ctx context.Context, events []event.Event) error {
 
 func (o *Outbox) insert(ctx context.Context, conn gorm.ConnPool, events []event.Event) error {
 	if len(events) > 1 {
-		conn = unwrap(conn)
+		conn = connpool.Unwrap(conn)
 	}
 	for chunk := range slices.Chunk(events, insertChunk) {
 		if err := o.queue.insert(ctx, conn, chunk); err != nil {

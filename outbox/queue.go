@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/connpool"
 )
 
 // The columns of the tables, apart from what only the database looks at.
@@ -149,5 +150,5 @@ func (q queue) execute(ctx context.Context, conn gorm.ConnPool, text string, arg
 }
 
 func (q queue) atomically(ctx context.Context, do func(gorm.ConnPool) error) error {
-	return atomically(ctx, q.pool, q.dialect.isolation, do)
+	return connpool.Atomically(ctx, q.pool, &sql.TxOptions{Isolation: q.dialect.isolation}, do)
 }

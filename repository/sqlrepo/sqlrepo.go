@@ -36,6 +36,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/connpool"
 	"github.com/eventaudit/eventaudit/repository"
 )
 
@@ -105,7 +106,7 @@ func New(db *gorm.DB, opts *Options) (*Repository, error) {
 	if opts != nil && opts.Table != "" {
 		table = opts.Table
 	}
-	r := &Repository{pool: unwrap(db.Statement.ConnPool), dialect: d, name: table, table: d.quoted(table)}
+	r := &Repository{pool: connpool.Unwrap(db.Statement.ConnPool), dialect: d, name: table, table: d.quoted(table)}
 	r.inserts.prefix = insertPrefix(d, table)
 	return r, nil
 }

@@ -12,6 +12,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/connpool"
 	"github.com/eventaudit/eventaudit/repository"
 )
 
@@ -21,10 +22,10 @@ func (r *Repository) Write(ctx context.Context, events ...event.Event) error {
 	if err != nil {
 		return err
 	}
-	if len(events) <= r.dialect.chunk {
+	if len(events) <= r.dialect.chunk || !connpool.Begins(r.pool) {
 		return r.Insert(ctx, r.pool, events)
 	}
-	return atomically(ctx, r.pool, func(conn gorm.ConnPool) error {
+	return connpool.Atomically(ctx, r.pool, nil, func(conn gorm.ConnPool) error {
 		return r.Insert(ctx, conn, events)
 	})
 }
@@ -40,7 +41,7 @@ func (r *Repository) Write(ctx context.Context, events ...event.Event) error {
 // it together with the next statement or the commit.
 func (r *Repository) Insert(ctx context.Context, conn gorm.ConnPool, events []event.Event) error {
 	if len(events) > 1 {
-		conn = unwrap(conn)
+		conn = connpool.Unwrap(conn)
 	}
 	for chunk := range slices.Chunk(events, r.dialect.chunk) {
 		if err := r.insert(ctx, conn, chunk); err != nil {

@@ -1,0 +1,79 @@
+// Package connpool is what the parts that speak SQL of their own know about
+// the connection pools of GORM.
+package connpool
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"gorm.io/gorm"
+)
+
+// Unwrap takes away GORM's caches of prepared statements, which nest. Texts of
+// variable length would fill them with shapes that are never seen again.
+func Unwrap(pool gorm.ConnPool) gorm.ConnPool {
+	for {
+		switch prepared := pool.(type) {
+		case *gorm.PreparedStmtDB:
+			pool = prepared.ConnPool
+		case *gorm.PreparedStmtTX:
+			pool = prepared.Tx
+		default:
+			return pool
+		}
+	}
+}
+
+// Begins reports whether the pool can begin a transaction. One that cannot is
+// a transaction already.
+func Begins(pool gorm.ConnPool) bool {
+	switch pool.(type) {
+	case gorm.TxBeginner, gorm.ConnPoolBeginner:
+		return true
+	}
+	return false
+}
+
+// Begin begins a transaction, as *sql.DB does or as wrappers of one do for
+// GORM. The error is gorm.ErrInvalidTransaction when the pool cannot.
+func Begin(ctx context.Context, pool gorm.ConnPool, opts *sql.TxOptions) (gorm.ConnPool, gorm.TxCommitter, error) {
+	var conn gorm.ConnPool
+	var err error
+	switch beginner := pool.(type) {
+	case gorm.TxBeginner:
+		conn, err = beginner.BeginTx(ctx, opts)
+	case gorm.ConnPoolBeginner:
+		conn, err = beginner.BeginTx(ctx, opts)
+	default:
+		err = gorm.ErrInvalidTransaction
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	end, ok := conn.(gorm.TxCommitter)
+	if !ok {
+		return nil, nil, gorm.ErrInvalidTransaction
+	}
+	return conn, end, nil
+}
+
+// Rollback rolls back a transaction that may be over already.
+func Rollback(tx gorm.TxCommitter) error {
+	if err := tx.Rollback(); !errors.Is(err, sql.ErrTxDone) {
+		return err
+	}
+	return nil
+}
+
+// Atomically runs do in a transaction of its own.
+func Atomically(ctx context.Context, pool gorm.ConnPool, opts *sql.TxOptions, do func(gorm.ConnPool) error) error {
+	conn, end, err := Begin(ctx, pool, opts)
+	if err != nil {
+		return err
+	}
+	if err := do(conn); err != nil {
+		return errors.Join(err, Rollback(end))
+	}
+	return end.Commit()
+}
