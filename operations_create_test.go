@@ -222,7 +222,27 @@ var creating = []capture{
 		},
 		tables: []oracle.Table{parcels},
 	},
+	{
+		name: "a hook that fails behind its statement", how: "inserted, and undone by GORM", models: []any{&Flop{}},
+		do:     func(db *gorm.DB) error { return undone(db.Create(&Flop{ID: "1"}).Error) },
+		tables: []oracle.Table{{Object: "Flop", Name: "flops", Keys: []string{"id"}}},
+	},
+	{
+		name: "the same, in a transaction that commits all the same", how: "inserted: the row is there", models: []any{&Flop{}},
+		do: func(db *gorm.DB) error {
+			return db.Transaction(func(tx *gorm.DB) error { return undone(tx.Create(&Flop{ID: "1"}).Error) })
+		},
+		want: []string{"created Flop 1"}, tables: []oracle.Table{{Object: "Flop", Name: "flops", Keys: []string{"id"}}},
+	},
 }
+
+// Flop has a hook that fails when the row is written.
+type Flop struct {
+	ID string `gorm:"primaryKey;size:20"`
+}
+
+// AfterCreate fails.
+func (*Flop) AfterCreate(*gorm.DB) error { return errUndo }
 
 var upserting = []capture{
 	{
@@ -327,7 +347,8 @@ var upserting = []capture{
 		tables: []oracle.Table{ledgers},
 	},
 	{
-		name: "`OnConflict{DoUpdates}` of the key", how: "met; a second look at the old keys tells which row moved",
+		returning: true,
+		name:      "`OnConflict{DoUpdates}` of the key", how: "met; a second look at the old keys tells which row moved",
 		models: []any{&Ledger{}},
 		given:  have(&Ledger{ID: 1, Email: named("a")}),
 		do: func(db *gorm.DB) error {
@@ -352,7 +373,8 @@ var upserting = []capture{
 		differs: map[testdb.Kind][]string{testdb.MariaDB: {`changed Product a {"old":{"price":0},"new":{"price":9}}`}},
 	},
 	{
-		name: "`OnConflict` with `clause.Returning`", how: "met; the caller gets its own columns",
+		returning: true,
+		name:      "`OnConflict` with `clause.Returning`", how: "met; the caller gets its own columns",
 		given: have(&Product{SKU: "a", State: "s"}),
 		do: func(db *gorm.DB) error {
 			p := Product{SKU: "a", Price: 9}
@@ -365,6 +387,52 @@ var upserting = []capture{
 			return err
 		},
 		want: []string{`changed Product a {"old":{"price":0},"new":{"price":9}}`},
+	},
+	{
+		name: "`OnConflict{UpdateAll}` with the same new row twice", how: "met; the second one changes what the first one created; PostgreSQL refuses it",
+		do: func(db *gorm.DB) error {
+			return db.Clauses(clause.OnConflict{UpdateAll: true}).Create(&[]Product{{SKU: "a", Price: 1}, {SKU: "a", Price: 2}}).Error
+		},
+		want:      []string{"created Product a", changedPrice("a", "1", "2")},
+		on:        []testdb.Kind{testdb.SQLiteCgo, testdb.SQLitePure, testdb.MariaDB},
+		returning: true,
+	},
+	{
+		name: "a key that is an expression", how: "met: the database evaluates it",
+		given: have(&Product{SKU: "a"}),
+		do: func(db *gorm.DB) error {
+			return db.Model(&Product{}).Clauses(clause.OnConflict{
+				Columns: []clause.Column{{Name: "sku"}}, DoUpdates: clause.AssignmentColumns([]string{"price"}),
+			}).Create(map[string]any{"sku": gorm.Expr("lower(?)", "A"), "price": 4}).Error
+		},
+		want: []string{changedPrice("a", "0", "4")},
+	},
+	{
+		name: "`OnConflict{OnConstraint}`", how: "met, on every unique index", given: haveLogs,
+		do: func(db *gorm.DB) error {
+			return db.Table("logs").Clauses(clause.OnConflict{
+				OnConstraint: "logs_pkey", DoUpdates: clause.AssignmentColumns([]string{"line"}),
+			}).Create([]map[string]any{{"id": 1, "line": "z"}, {"id": 9, "line": "z"}}).Error
+		},
+		want: []string{`changed logs 1 {"old":{"line":"a"},"new":{"line":"z"}}`, "created logs 9"},
+		on:   []testdb.Kind{testdb.Postgres}, tables: []oracle.Table{logs},
+	},
+	{
+		name: "`OnConflict{TargetWhere}` on a partial unique index", how: "met",
+		given: func(t *testing.T, d *testdb.Database, db *gorm.DB) {
+			createLogs(t, d, db)
+			ddl(t, db, "CREATE UNIQUE INDEX logs_line ON logs (line) WHERE id < 10")
+			must(t, db.Table("logs").Create([]map[string]any{{"id": 1, "line": "a"}, {"id": 11, "line": "a"}, {"id": 12, "line": "a"}}))
+		},
+		do: func(db *gorm.DB) error {
+			return db.Table("logs").Clauses(clause.OnConflict{
+				Columns:     []clause.Column{{Name: "line"}},
+				TargetWhere: clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "id < 10"}}},
+				DoUpdates:   clause.Assignments(map[string]any{"line": "z"}),
+			}).Create([]map[string]any{{"id": 5, "line": "a"}, {"id": 6, "line": "b"}}).Error
+		},
+		want: []string{`changed logs 1 {"old":{"line":"a"},"new":{"line":"z"}}`, "created logs 6"},
+		on:   []testdb.Kind{testdb.Postgres, testdb.SQLiteCgo, testdb.SQLitePure}, tables: []oracle.Table{logs},
 	},
 	{
 		name: "`gorm.G[T](db, clause.OnConflict{…}).Create`", how: "met",

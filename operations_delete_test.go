@@ -81,7 +81,8 @@ var deleting = []capture{
 		differs: map[testdb.Kind][]string{testdb.MariaDB: {"deleted Product c"}},
 	},
 	{
-		name: "`Delete` with `clause.Returning`", how: "deleted; the caller gets its own columns", given: threeProducts,
+		returning: true,
+		name:      "`Delete` with `clause.Returning`", how: "deleted; the caller gets its own columns", given: threeProducts,
 		do: func(db *gorm.DB) error {
 			var gone []Product
 			err := db.Clauses(clause.Returning{Columns: []clause.Column{{Name: "price"}}}).Where("price > 1").Delete(&gone).Error

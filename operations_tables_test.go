@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/eventaudit/eventaudit/internal/oracle"
 	"github.com/eventaudit/eventaudit/internal/testdb"
@@ -36,6 +37,16 @@ type Sheet struct {
 func (Sheet) TableName() string { return "paper" }
 
 var paper = oracle.Table{Object: "Sheet", Name: "paper", Keys: []string{"id"}}
+
+// Reserved has names that SQL uses itself, or that need quotes.
+type Reserved struct {
+	Key    string `gorm:"primaryKey;size:20;column:what?"`
+	Order  string
+	Select string `gorm:"column:Select"`
+}
+
+// TableName is a keyword.
+func (Reserved) TableName() string { return "group" }
 
 // Line has a column that the database computes.
 type Line struct {
@@ -151,6 +162,43 @@ var naming = []capture{
 			)
 		},
 		want: []string{"created logs 1", "created logs 2", "changed logs 1", "deleted logs 2", "created Sheet 1"}, tables: []oracle.Table{logs, paper},
+	},
+	{
+		name: "names that are keywords or need quotes", how: "as any other", models: []any{&Reserved{}},
+		do: func(db *gorm.DB) error {
+			return errors.Join(
+				db.Create(&[]Reserved{{Key: "a"}, {Key: "b"}}).Error,
+				db.Model(&Reserved{Key: "a"}).Updates(Reserved{Order: "x", Select: "y"}).Error,
+				db.Save(&[]Reserved{{Key: "a"}, {Key: "c"}}).Error,
+				db.Delete(&Reserved{Key: "b"}).Error,
+			)
+		},
+		want: []string{
+			"created Reserved a", "created Reserved b", "created Reserved c", "deleted Reserved b",
+			`changed Reserved a {"old":{"order":"","Select":""},"new":{"order":"x","Select":"y"}}`,
+			`changed Reserved a {"old":{"order":"x","Select":"y"},"new":{"order":"","Select":""}}`,
+		},
+		tables: []oracle.Table{{Object: "Reserved", Name: "group", Keys: []string{"what?"}}},
+	},
+	{
+		name: "a partitioned table, and a row that moves to another partition", how: "as any other, but an upsert cannot ask which rows are new",
+		given: func(t *testing.T, _ *testdb.Database, db *gorm.DB) {
+			ddl(
+				t, db, "CREATE TABLE logs (id integer PRIMARY KEY, line varchar(20)) PARTITION BY RANGE (id)",
+				"CREATE TABLE low PARTITION OF logs FOR VALUES FROM (0) TO (10)", "CREATE TABLE high PARTITION OF logs FOR VALUES FROM (10) TO (100)",
+			)
+		},
+		do: func(db *gorm.DB) error {
+			return errors.Join(
+				db.Table("logs").Create([]map[string]any{{"id": 1, "line": "a"}, {"id": 2, "line": "b"}}).Error,
+				db.Table("logs").Where("id = 1").Update("id", 50).Error,
+				db.Table("logs").Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "id"}}, DoUpdates: clause.AssignmentColumns([]string{"line"})}).
+					Create([]map[string]any{{"id": 50, "line": "z"}, {"id": 9, "line": "z"}}).Error,
+				db.Table("logs").Where("id = 2").Delete(nil).Error,
+			)
+		},
+		want: []string{"created logs 1", "created logs 2", "changed logs 1 -> 50", "changed logs 50", "created logs 9", "deleted logs 2"},
+		on:   []testdb.Kind{testdb.Postgres}, tables: []oracle.Table{logs},
 	},
 	{
 		name: "generated columns", how: "the row as it is, not the model", given: createLines,

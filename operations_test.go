@@ -35,6 +35,9 @@ type capture struct {
 	differs map[testdb.Kind][]string
 	// on is the databases that know the operation; nil is every one.
 	on []testdb.Kind
+	// returning says that it takes a database that has RETURNING, which MySQL
+	// is not.
+	returning bool
 	// tables are compared with the trail, besides the tables of the models.
 	tables []oracle.Table
 }
@@ -66,8 +69,8 @@ func TestCapture(t *testing.T) {
 			t.Run(row.name, func(t *testing.T) {
 				t.Parallel()
 				testdb.Each(t, func(t *testing.T, d *testdb.Database) {
-					if row.on == nil || slices.Contains(row.on, d.Kind()) {
-						row.run(t, d)
+					if row.isOn(d.Kind()) {
+						row.run(t, d, prepare(t, d))
 					}
 				})
 			})
@@ -75,9 +78,27 @@ func TestCapture(t *testing.T) {
 	}
 }
 
-func (c capture) run(t *testing.T, d *testdb.Database) {
+// MariaDB that must not use RETURNING is as MySQL is.
+func TestCaptureWithoutReturning(t *testing.T) {
+	t.Parallel()
+	for _, group := range captures {
+		for _, row := range group.rows {
+			if row.returning || !row.isOn(testdb.MariaDB) {
+				continue
+			}
+			t.Run(row.name, func(t *testing.T) {
+				t.Parallel()
+				d := testdb.New(t, testdb.MariaDB)
+				row.run(t, d, withoutReturning(t, d))
+			})
+		}
+	}
+}
+
+func (c capture) isOn(kind testdb.Kind) bool { return c.on == nil || slices.Contains(c.on, kind) }
+
+func (c capture) run(t *testing.T, d *testdb.Database, db *gorm.DB) {
 	t.Helper()
-	db := prepare(t, d)
 	if err := db.AutoMigrate(c.models...); err != nil {
 		t.Fatal(err)
 	}
@@ -165,6 +186,9 @@ func captureTables() string {
 			how := row.how
 			if row.on != nil {
 				how += " (" + namesOf(row.on) + ")"
+			}
+			if row.returning {
+				how += " (not on MySQL)"
 			}
 			fmt.Fprintf(&page, "| %s | %s | %s |\n", row.name, strings.Join(cells, "; "), how)
 		}

@@ -140,6 +140,13 @@ var updating = []capture{
 		want: []string{changedPrice("b", "2", "1")},
 	},
 	{
+		name: "`Where(…).Or(…).Not(…).Update`", how: "locked", given: threeProducts,
+		do: func(db *gorm.DB) error {
+			return db.Model(&Product{}).Where("sku = ?", "a").Or(Product{SKU: "b"}).Or("price = 3").Not("sku = ?", "c").Update("price", 9).Error
+		},
+		want: []string{changedPrice("a", "1", "9"), changedPrice("b", "2", "9")},
+	},
+	{
 		name: "`Where(…).Update`, no row", how: "locked", given: threeProducts,
 		do: func(db *gorm.DB) error { return db.Model(&Product{}).Where("price > 3").Update("price", 0).Error },
 	},
