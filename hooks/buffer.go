@@ -14,6 +14,16 @@ import (
 type buffer struct {
 	columns []bufferColumn
 	values  [][]any
+	// spill has the rows behind those in memory; nil when there are none.
+	spill *spill
+}
+
+// count returns how many rows there are.
+func (b *buffer) count() int64 {
+	if b.spill == nil {
+		return int64(len(b.values))
+	}
+	return int64(len(b.values) + b.spill.rows)
 }
 
 // bufferColumn is a column of a result with what database/sql knows of it.
@@ -22,17 +32,18 @@ type bufferColumn struct {
 	scanType       reflect.Type
 }
 
-// fetch runs a statement that returns rows and reads them all.
-func fetch(ctx context.Context, conn gorm.ConnPool, text string, args []any) (*buffer, error) {
+// fetch runs a statement that returns rows and reads them all, into memory if
+// they are to be kept there.
+func fetch(ctx context.Context, conn gorm.ConnPool, text string, args []any, keep bool) (*buffer, error) {
 	rows, err := conn.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, err
 	}
-	return readAll(rows)
+	return readAll(rows, keep)
 }
 
 // fetchPrepared is fetch by way of a prepared statement.
-func fetchPrepared(ctx context.Context, conn gorm.ConnPool, text string, args []any) (b *buffer, err error) {
+func fetchPrepared(ctx context.Context, conn gorm.ConnPool, text string, args []any, keep bool) (b *buffer, err error) {
 	stmt, err := conn.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
@@ -46,10 +57,10 @@ func fetchPrepared(ctx context.Context, conn gorm.ConnPool, text string, args []
 	if err != nil {
 		return nil, err
 	}
-	return readAll(rows)
+	return readAll(rows, keep)
 }
 
-func readAll(rows *sql.Rows) (b *buffer, err error) {
+func readAll(rows *sql.Rows, keep bool) (b *buffer, err error) {
 	defer func() {
 		if closing := rows.Close(); err == nil {
 			err = closing
@@ -72,16 +83,41 @@ func readAll(rows *sql.Rows) (b *buffer, err error) {
 		if err := rows.Scan(targets...); err != nil {
 			return nil, err
 		}
-		b.values = append(b.values, values)
+		if err := b.add(values, keep); err != nil {
+			return b, err
+		}
 	}
 	return b, rows.Err()
+}
+
+func (b *buffer) add(values []any, keep bool) (err error) {
+	if keep || len(b.values) < memoryRows {
+		b.values = append(b.values, values)
+		return nil
+	}
+	if b.spill == nil {
+		if b.spill, err = newSpill(); err != nil {
+			return err
+		}
+	}
+	return b.spill.add(values)
+}
+
+// close gives back the file.
+func (b *buffer) close() error {
+	if b == nil || b.spill == nil {
+		return nil
+	}
+	return b.spill.close()
 }
 
 // mark is the column that ends a statement's own columns and begins those
 // that capture added.
 const mark = "__mark"
 
-// split cuts the buffer at the mark. The mark itself is dropped.
+// split cuts the buffer at the mark. The mark itself is dropped. Rows in the
+// file belong to what capture added: a statement with columns of its own is
+// kept in memory.
 func (b *buffer) split() (own, added *buffer) {
 	for i, column := range b.columns {
 		if column.name == mark {
@@ -91,10 +127,15 @@ func (b *buffer) split() (own, added *buffer) {
 	return b, &buffer{}
 }
 
+// cut returns some of the columns. The rows in the file are cut when they are
+// read.
 func (b *buffer) cut(from, to int) *buffer {
 	part := &buffer{columns: b.columns[from:to], values: make([][]any, len(b.values))}
 	for i, values := range b.values {
 		part.values[i] = values[from:to]
+	}
+	if b.spill != nil {
+		part.spill = b.spill.cut(from, to)
 	}
 	return part
 }

@@ -146,6 +146,7 @@ func (i *interceptor) QueryContext(ctx context.Context, query string, args ...an
 func (i *interceptor) run(ctx context.Context, query string, args []any, wantsRows bool) (outcome, error) {
 	own := context.WithoutCancel(ctx)
 	s := &statement{interceptor: i, ctx: ctx, own: own, query: query, args: args, wantsRows: wantsRows}
+	defer s.close()
 	if err := s.learn(); err != nil {
 		return outcome{}, err
 	}
@@ -156,12 +157,26 @@ func (i *interceptor) run(ctx context.Context, query string, args []any, wantsRo
 		}
 		return outcome{}, err
 	}
-	if events := i.events(done); len(events) > 0 {
-		if err := i.record(own, events); err != nil {
-			return outcome{}, err
+	return done, i.recordAll(own, done)
+}
+
+// recordAll records the events of a statement, some at a time when there are
+// many.
+func (i *interceptor) recordAll(ctx context.Context, done outcome) error {
+	some := func(set *images, changes []change) error {
+		if events := i.events(set, changes); len(events) > 0 {
+			return i.record(ctx, events)
 		}
+		return nil
 	}
-	return done, nil
+	err := some(done.images, done.changes)
+	if err == nil && done.rest != nil {
+		err = done.rest(some)
+	}
+	if err != nil && !errors.Is(err, ErrCapture) {
+		err = i.failed(err)
+	}
+	return err
 }
 
 // record hands the events to the recorder. Under Continue a failing INSERT is

@@ -5,34 +5,40 @@ package hooks
 // the DELETE is held to their keys.
 func (s *statement) delete() (outcome, error) {
 	if s.dialect.deleteReturning {
-		done, err := s.teeImages()
+		return s.teeImages(func(set *images) []change {
+			changes := make([]change, len(set.rows))
+			for i := range set.rows {
+				changes[i].before = &set.rows[i]
+			}
+			return changes
+		})
+	}
+	locked, err := s.lockRows("DELETE", nil)
+	if err != nil {
+		return outcome{}, err
+	}
+	done := outcome{}
+	if done.result, err = s.runRestricted("DELETE", locked); err != nil {
+		return outcome{}, err
+	}
+	err = done.take(locked.rows, func(piece *buffer) (*images, []change, error) {
+		before, err := s.imagesOf(s.table, piece)
 		if err != nil {
-			return outcome{}, err
+			return nil, nil, err
 		}
-		for i := range done.images.rows {
-			done.changes = append(done.changes, change{before: &done.images.rows[i]})
+		left, err := s.byKey(s.table.keys, before.rawKeys())
+		if err != nil {
+			return nil, nil, err
 		}
-		return done, nil
-	}
-	before, _, err := s.lockRows("DELETE", nil)
-	if err != nil {
-		return outcome{}, err
-	}
-	result, err := s.runRestricted("DELETE", before)
-	if err != nil {
-		return outcome{}, err
-	}
-	left, err := s.byKey(s.table.keys, before.rawKeys())
-	if err != nil {
-		return outcome{}, err
-	}
-	done, still := outcome{result: result, images: before}, index(left)
-	for i, row := range before.rows {
-		if still[row.key] == nil {
-			done.changes = append(done.changes, change{before: &before.rows[i]})
+		var changes []change
+		for i, still := 0, index(left); i < len(before.rows); i++ {
+			if still[before.rows[i].key] == nil {
+				changes = append(changes, change{before: &before.rows[i]})
+			}
 		}
-	}
-	return done, nil
+		return before, changes, nil
+	})
+	return done, err
 }
 
 // index finds images by key.

@@ -9,16 +9,16 @@ import (
 
 // events turns the changes of a statement into events; a row that is the same
 // before and after yields none.
-func (i *interceptor) events(done outcome) []event.Event {
-	if len(done.changes) == 0 {
+func (i *interceptor) events(set *images, changes []change) []event.Event {
+	if len(changes) == 0 {
 		return nil
 	}
-	events := make([]event.Event, 0, len(done.changes))
-	for _, c := range done.changes {
-		if e, ok := i.eventOf(done.images, c); ok {
+	events := make([]event.Event, 0, len(changes))
+	for _, c := range changes {
+		if e, ok := i.eventOf(set, c); ok {
 			events = append(events, e)
 		}
-		if e, ok := i.linked(done.images, c); ok {
+		if e, ok := i.linked(set, c); ok {
 			events = append(events, e)
 		}
 	}

@@ -64,14 +64,20 @@ func (s *statement) replaces() bool {
 // insertReturning captures an INSERT whose returned rows are exactly the rows
 // that it created.
 func (s *statement) insertReturning() (outcome, error) {
-	done, err := s.teeImages()
+	done, err := s.teeImages(created)
 	if err != nil {
 		return outcome{}, err
 	}
-	for i := range done.images.rows {
-		done.changes = append(done.changes, change{after: &done.images.rows[i]})
-	}
 	return s.withTriggers(done)
+}
+
+// created makes every row a new one.
+func created(set *images) []change {
+	changes := make([]change, len(set.rows))
+	for i := range set.rows {
+		changes[i].after = &set.rows[i]
+	}
+	return changes
 }
 
 // insertOrReplace captures SQLite's INSERT OR REPLACE, which deletes every
@@ -84,7 +90,7 @@ func (s *statement) insertOrReplace() (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	done, err := s.teeImages()
+	done, err := s.teeImages(func(*images) []change { return nil })
 	if err != nil {
 		return outcome{}, err
 	}

@@ -1,7 +1,10 @@
 package hooks
 
 import (
+	"slices"
 	"strings"
+
+	"gorm.io/gorm"
 
 	"github.com/eventaudit/eventaudit/internal/connpool"
 )
@@ -12,9 +15,9 @@ const maxRestriction = 5000
 
 const keysTable = "event_audit_keys"
 
-// keysInTable puts keys into a temporary table of this connection, which does
-// not end the transaction, and returns how to drop it.
-func (s *statement) keysInTable(keys [][]any) (drop func(), err error) {
+// keysInTable puts the keys of locked rows into a temporary table of this
+// connection, which does not end the transaction, and returns how to drop it.
+func (s *statement) keysInTable(locked *locked) (drop func(), err error) {
 	conn := connpool.Unwrap(s.ConnPool)
 	if _, err := conn.ExecContext(s.own, "CREATE TEMPORARY TABLE "+keysTable+" (PRIMARY KEY ("+s.keyList("")+")) AS SELECT "+s.keyList("")+
 		" FROM "+s.table.quoted()+" WHERE 1 = 0"); err != nil {
@@ -25,20 +28,36 @@ func (s *statement) keysInTable(keys [][]any) (drop func(), err error) {
 			s.Logger.WarnContext(s.own, "temporary table of keys was not dropped", "error", err)
 		}
 	}
-	row := ",(" + strings.Repeat(",?", len(s.table.keys))[1:] + ")"
-	for len(keys) > 0 {
-		n := min(len(keys), maxKeys)
-		args := make([]any, 0, n*len(s.table.keys))
-		for _, key := range keys[:n] {
-			args = append(args, key...)
-		}
-		if _, err := conn.ExecContext(s.own, "INSERT INTO "+keysTable+" VALUES "+strings.Repeat(row, n)[1:], args...); err != nil {
-			drop()
-			return nil, err
-		}
-		keys = keys[n:]
+	if err := s.insertKeys(conn, locked); err != nil {
+		drop()
+		return nil, err
 	}
 	return drop, nil
+}
+
+func (s *statement) insertKeys(conn gorm.ConnPool, locked *locked) error {
+	row := ",(" + strings.Repeat(",?", len(s.table.keys))[1:] + ")"
+	var keys outcome
+	insert := func(piece *buffer) (*images, []change, error) {
+		set, err := s.imagesOf(s.table, piece.cut(0, locked.width))
+		if err != nil {
+			return nil, nil, err
+		}
+		for some := range slices.Chunk(set.rawKeys(), maxKeys) {
+			args := make([]any, 0, len(some)*len(s.table.keys))
+			for _, key := range some {
+				args = append(args, key...)
+			}
+			if _, err := conn.ExecContext(s.own, "INSERT INTO "+keysTable+" VALUES "+strings.Repeat(row, len(some))[1:], args...); err != nil {
+				return nil, nil, err
+			}
+		}
+		return nil, nil, nil
+	}
+	if err := keys.take(locked.rows, insert); err != nil || keys.rest == nil {
+		return err
+	}
+	return keys.rest(func(*images, []change) error { return nil })
 }
 
 // keyList lists the key columns, qualified by the name unless it is empty.

@@ -22,6 +22,10 @@ type statement struct {
 	args     []any
 	// wantsRows says that the statement has a RETURNING of its own.
 	wantsRows bool
+	// wantsAll keeps all rows in memory, because they are compared as a whole.
+	wantsAll bool
+	// buffers are what was read for it, to be closed in the end.
+	buffers []*buffer
 	// ran says that the statement itself succeeded: from here on an error
 	// would leave a change without its event.
 	ran bool
@@ -77,6 +81,9 @@ type outcome struct {
 	// images has the columns of the changes.
 	images  *images
 	changes []change
+	// rest yields the changes behind these, of a statement whose rows did not
+	// fit into memory; nil when there are none.
+	rest func(yield func(*images, []change) error) error
 }
 
 // change is one row before and after; nil is no row.
@@ -123,14 +130,41 @@ func (s *statement) tee(list string) (own, rows *buffer, err error) {
 	return s.runQuery(s.ConnPool, s.query+joint+s.table.quote(mark)+","+list, s.args)
 }
 
-// teeImages runs the statement and returns the rows that it wrote as images.
-func (s *statement) teeImages() (outcome, error) {
+// teeImages runs the statement and returns the rows that it wrote as changes;
+// made turns the images of some of them into changes.
+func (s *statement) teeImages(made func(*images) []change) (outcome, error) {
 	own, rows, err := s.tee(s.dialect.row(s.table, s.returningName()))
 	if err != nil {
 		return outcome{}, err
 	}
-	images, err := s.imagesOf(s.table, rows)
-	return outcome{own: own, affected: int64(len(rows.values)), images: images}, err
+	done := outcome{own: own, affected: rows.count()}
+	err = done.take(rows, func(piece *buffer) (*images, []change, error) {
+		set, err := s.imagesOf(s.table, piece)
+		if err != nil {
+			return nil, nil, err
+		}
+		return set, made(set), nil
+	})
+	return done, err
+}
+
+// take makes the changes of the rows in memory the outcome's, and leaves those
+// of the rest for later.
+func (o *outcome) take(rows *buffer, made func(piece *buffer) (*images, []change, error)) (err error) {
+	o.images, o.changes, err = made(&buffer{columns: rows.columns, values: rows.values})
+	if rows.spill == nil || err != nil {
+		return err
+	}
+	o.rest = func(yield func(*images, []change) error) error {
+		return rows.spill.pieces(func(values [][]any) error {
+			set, changes, err := made(&buffer{columns: rows.columns, values: values})
+			if err != nil {
+				return err
+			}
+			return yield(set, changes)
+		})
+	}
+	return nil
 }
 
 // returningName qualifies the columns of a RETURNING list, which SQLite does
@@ -148,7 +182,8 @@ func (s *statement) runQuery(conn gorm.ConnPool, text string, args []any) (own, 
 	if s.dialect.prepareReads {
 		read = fetchPrepared
 	}
-	all, err := read(s.ctx, conn, text, args)
+	all, err := read(s.ctx, conn, text, args, s.wantsRows || s.wantsAll)
+	s.buffers = append(s.buffers, all)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -189,7 +224,18 @@ func (s *statement) selectRows(from *gorm.Statement) (*buffer, error) {
 	if s.dialect.prepareReads {
 		read = fetchPrepared
 	}
-	return read(s.own, connpool.Unwrap(s.ConnPool), from.SQL.String(), from.Vars)
+	all, err := read(s.own, connpool.Unwrap(s.ConnPool), from.SQL.String(), from.Vars, s.wantsAll)
+	s.buffers = append(s.buffers, all)
+	return all, err
+}
+
+// close gives back the files of a large statement.
+func (s *statement) close() {
+	for _, b := range s.buffers {
+		if err := b.close(); err != nil {
+			s.Logger.WarnContext(s.own, "a file of rows was not closed", "error", err)
+		}
+	}
 }
 
 // takeWriteLock makes the transaction a writing one before it reads. SQLite

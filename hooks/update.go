@@ -87,19 +87,24 @@ func (s *statement) updateReturningOld() (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	after, err := s.imagesOf(s.table, both.cut(0, 1))
-	if err != nil {
-		return outcome{}, err
-	}
-	before, err := s.imagesOf(s.table, both.cut(1, 2))
-	if err != nil {
-		return outcome{}, err
-	}
-	done := outcome{own: own, affected: int64(len(both.values)), images: after}
-	for i := range after.rows {
-		done.changes = append(done.changes, change{before: &before.rows[i], after: &after.rows[i]})
-	}
-	return s.withTriggers(done)
+	done := outcome{own: own, affected: both.count()}
+	err = done.take(both, func(piece *buffer) (*images, []change, error) {
+		after, err := s.imagesOf(s.table, piece.cut(0, 1))
+		if err != nil {
+			return nil, nil, err
+		}
+		before, err := s.imagesOf(s.table, piece.cut(1, 2))
+		if err != nil {
+			return nil, nil, err
+		}
+		changes := make([]change, len(after.rows))
+		for i := range after.rows {
+			changes[i] = change{before: &before.rows[i], after: &after.rows[i]}
+		}
+		changes, err = s.lookAgain(after, changes)
+		return after, changes, err
+	})
+	return done, err
 }
 
 // ownReturning writes the statement's own RETURNING list with its columns
@@ -129,41 +134,60 @@ func (s *statement) ownReturning(to *gorm.Statement) {
 // updateAfterSelect reads and locks the rows first and then runs the UPDATE,
 // held to their keys where other writers could add rows to it.
 func (s *statement) updateAfterSelect() (outcome, error) {
-	moved := s.movedKeys()
-	before, assigned, err := s.lockRows("UPDATE", moved)
+	locked, err := s.lockRows("UPDATE", s.movedKeys())
 	if err != nil {
 		return outcome{}, err
 	}
-	newKeys := s.newKeys(before, moved, assigned)
-
 	done := outcome{}
-	if s.dialect.updateReturning {
-		done, err = s.teeImages()
-		if err == nil && s.table.facts.triggers {
-			done.images, err = s.byKey(s.table.keys, newKeys)
-		}
-	} else {
-		done.result, err = s.runRestricted("UPDATE", before)
-		if err != nil {
-			return outcome{}, err
-		}
-		done.images, err = s.byKey(s.table.keys, newKeys)
+	var after *images // nil: to be looked up by key
+	switch {
+	case !s.dialect.updateReturning:
+		done.result, err = s.runRestricted("UPDATE", locked)
+	case !s.table.facts.triggers && locked.rows.spill == nil:
+		done, err = s.teeImages(func(*images) []change { return nil })
+		after = done.images
+	case s.wantsRows:
+		done.own, _, err = s.runQuery(s.ConnPool, s.query, s.args)
+	default:
+		done.result, err = s.runExec(s.ConnPool, s.query, s.args)
 	}
 	if err != nil {
 		return outcome{}, err
 	}
-	after := index(done.images)
+	err = done.take(locked.rows, func(piece *buffer) (*images, []change, error) {
+		return s.pairUpdated(locked, piece, after)
+	})
+	return done, err
+}
+
+// pairUpdated finds what became of locked rows: among the images after, or by
+// their keys.
+func (s *statement) pairUpdated(locked *locked, piece *buffer, after *images) (*images, []change, error) {
+	before, err := s.imagesOf(s.table, piece.cut(0, locked.width))
+	if err != nil {
+		return nil, nil, err
+	}
+	keys := s.newKeys(before, locked.moved, piece.cut(locked.width, len(piece.columns)))
+	if after == nil {
+		if after, err = s.byKey(s.table.keys, keys); err != nil {
+			return nil, nil, err
+		}
+	}
+	found := index(after)
+	changes := make([]change, len(before.rows))
 	for i := range before.rows {
-		c := change{before: &before.rows[i], after: after[s.keyText(newKeys[i])]}
-		if c.after == nil && len(moved) > 0 {
+		changes[i] = change{before: &before.rows[i], after: found[s.keyText(keys[i])]}
+		if changes[i].after == nil && len(locked.moved) > 0 {
 			// The database may have converted what was assigned.
-			if c.after, err = s.moved(after, newKeys[i]); err != nil {
-				return outcome{}, err
+			if changes[i].after, err = s.moved(found, keys[i]); err != nil {
+				return nil, nil, err
 			}
 		}
-		done.changes = append(done.changes, c)
 	}
-	return done, nil
+	if len(after.columns) == 0 { // no row is left to name them
+		return before, changes, nil
+	}
+	return after, changes, nil
 }
 
 // moved finds a row by the key that was assigned to it, as the database
@@ -217,10 +241,17 @@ func (s *statement) newKeys(before *images, moved []clause.Assignment, assigned 
 	return keys
 }
 
+// locked are rows that a statement is about to change. Behind the columns of
+// the row stand the values that it moves keys to.
+type locked struct {
+	rows  *buffer
+	width int
+	moved []clause.Assignment
+}
+
 // lockRows reads the rows that the statement is about to change, by its own
-// WHERE, and locks them where the database can. The values that it moves keys
-// to are evaluated for each row and returned beside.
-func (s *statement) lockRows(verb string, moved []clause.Assignment) (rows *images, assigned *buffer, err error) {
+// WHERE, and locks them where the database can.
+func (s *statement) lockRows(verb string, moved []clause.Assignment) (*locked, error) {
 	q := s.fresh()
 	q.WriteString("SELECT " + s.dialect.row(s.table, s.tableName()))
 	for i, assignment := range moved {
@@ -248,13 +279,11 @@ func (s *statement) lockRows(verb string, moved []clause.Assignment) (rows *imag
 		}
 	}
 	q.WriteString(s.lock())
-	all, err := s.selectRows(q)
+	rows, err := s.selectRows(q)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	width := len(all.columns) - len(moved)
-	rows, err = s.imagesOf(s.table, all.cut(0, width))
-	return rows, all.cut(width, len(all.columns)), err
+	return &locked{rows, len(rows.columns) - len(moved), moved}, nil
 }
 
 // lock is the lock that rows need before this statement changes them. Only one
@@ -269,7 +298,7 @@ func (s *statement) lock() string {
 // runRestricted runs the statement held to the rows that were locked, so that
 // a row which matches its WHERE only since then is left alone, as it would be
 // had the statement run at once.
-func (s *statement) runRestricted(verb string, locked *images) (sql.Result, error) {
+func (s *statement) runRestricted(verb string, locked *locked) (sql.Result, error) {
 	if len(s.table.keys) == 0 {
 		return nil, fmt.Errorf("hooks: table %s has no primary key, so its changes cannot be captured on this database; add one", s.table.quoted())
 	}
@@ -285,18 +314,22 @@ func (s *statement) runRestricted(verb string, locked *images) (sql.Result, erro
 		where.Build(q)
 		q.WriteString(") AND ")
 	}
-	switch {
-	case len(locked.rows) == 0:
+	switch n := locked.rows.count(); {
+	case n == 0:
 		q.WriteString("1 = 0")
-	case len(locked.rows) > maxRestriction:
-		drop, err := s.keysInTable(locked.rawKeys())
+	case n > maxRestriction:
+		drop, err := s.keysInTable(locked)
 		if err != nil {
 			return nil, err
 		}
 		defer drop()
 		q.WriteString("(" + s.keyList(s.tableName()) + ") IN (SELECT " + s.keyList("") + " FROM " + keysTable + ")")
 	default:
-		writeKeys(q, s.table, s.tableName(), s.table.keys, locked.rawKeys())
+		before, err := s.imagesOf(s.table, locked.rows.cut(0, locked.width))
+		if err != nil {
+			return nil, err
+		}
+		writeKeys(q, s.table, s.tableName(), s.table.keys, before.rawKeys())
 	}
 	q.WriteByte(' ')
 	q.Build("ORDER BY", "LIMIT")
@@ -306,20 +339,26 @@ func (s *statement) runRestricted(verb string, locked *images) (sql.Result, erro
 // withTriggers replaces the images after by what a second look finds, where
 // the table has triggers that may change rows after RETURNING saw them.
 func (s *statement) withTriggers(done outcome) (outcome, error) {
-	if !s.table.facts.triggers || len(done.images.keys) == 0 {
-		return done, nil
+	var err error
+	done.changes, err = s.lookAgain(done.images, done.changes)
+	return done, err
+}
+
+func (s *statement) lookAgain(set *images, changes []change) ([]change, error) {
+	if !s.table.facts.triggers || len(set.keys) == 0 {
+		return changes, nil
 	}
-	found, err := s.byKey(s.table.keys, done.images.rawKeys())
+	found, err := s.byKey(s.table.keys, set.rawKeys())
 	if err != nil {
-		return outcome{}, err
+		return nil, err
 	}
 	after := index(found)
-	for i, c := range done.changes {
+	for i, c := range changes {
 		if c.after != nil {
-			done.changes[i].after = after[c.after.key]
+			changes[i].after = after[c.after.key]
 		}
 	}
-	return done, nil
+	return changes, nil
 }
 
 // updateBlind captures a statement whose SQL another plugin wrote: the new
@@ -328,14 +367,13 @@ func (s *statement) updateBlind() (outcome, error) {
 	if !s.dialect.updateReturning {
 		return outcome{}, errors.New("hooks: another plugin wrote the SQL of this UPDATE, and the database cannot return the rows it changes; exclude the table with ignore.models or write the update through GORM")
 	}
-	done, err := s.teeImages()
-	if err != nil {
-		return outcome{}, err
-	}
-	for i := range done.images.rows {
-		done.changes = append(done.changes, change{after: &done.images.rows[i], unknown: true})
-	}
-	return done, nil
+	return s.teeImages(func(set *images) []change {
+		changes := created(set)
+		for i := range changes {
+			changes[i].unknown = true
+		}
+		return changes
+	})
 }
 
 // updateUnpaired captures an UPDATE of a table without a key: old and new rows
@@ -346,11 +384,16 @@ func (s *statement) updateUnpaired() (outcome, error) {
 	if !s.dialect.updateReturning {
 		return outcome{}, fmt.Errorf("hooks: table %s has no primary key, so its changes cannot be captured on this database; add one", s.table.quoted())
 	}
-	old, _, err := s.lockRows("UPDATE", nil)
+	s.wantsAll = true
+	locked, err := s.lockRows("UPDATE", nil)
 	if err != nil {
 		return outcome{}, err
 	}
-	done, err := s.teeImages()
+	old, err := s.imagesOf(s.table, locked.rows)
+	if err != nil {
+		return outcome{}, err
+	}
+	done, err := s.teeImages(func(*images) []change { return nil })
 	if err != nil {
 		return outcome{}, err
 	}

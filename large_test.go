@@ -1,0 +1,117 @@
+package eventaudit_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"github.com/eventaudit/eventaudit"
+	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/oracle"
+	"github.com/eventaudit/eventaudit/internal/testdb"
+	"github.com/eventaudit/eventaudit/repository"
+)
+
+// rowsThere puts n documents into the table, behind the back of the trail.
+func rowsThere(t *testing.T, db *gorm.DB, n int) {
+	t.Helper()
+	body := "'a row of some length, so that ' || 'it is like those of an app'"
+	series := "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < %d) "
+	switch db.Name() {
+	case "mysql":
+		must(t, db.Exec(fmt.Sprintf("INSERT INTO documents SELECT seq, 'a row of some length, so that it is like those of an app' FROM seq_1_to_%d", n)))
+	default:
+		must(t, db.Exec(fmt.Sprintf(series+"INSERT INTO documents (id, body) SELECT CAST(n AS text), "+body+" FROM s", n)))
+	}
+}
+
+// An update and a delete of many rows have one event for each of them, and are
+// paired right beyond what fits into memory.
+func TestLargeStatements(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
+		const n = 6000
+		db := prepare(t, d)
+		rowsThere(t, db, n)
+		db, audit := use(t, db)
+		tx := db.Model(&Document{}).Where("1 = 1").Update("body", gorm.Expr("id"))
+		if tx.Error != nil || tx.RowsAffected != n {
+			t.Fatalf("update: %v, %d rows", tx.Error, tx.RowsAffected)
+		}
+		tx = db.Model(&Document{}).Where("body <> ?", "17").UpdateColumn("body", "same")
+		if tx.Error != nil || tx.RowsAffected != n-1 {
+			t.Fatalf("second update: %v, %d rows", tx.Error, tx.RowsAffected)
+		}
+		tx = db.Where("body = ?", "same").Delete(&Document{})
+		if tx.Error != nil || tx.RowsAffected != n-1 {
+			t.Fatalf("delete: %v, %d rows", tx.Error, tx.RowsAffected)
+		}
+		state := oracle.State{"Document": {}}
+		for id := range n {
+			state["Document"][fmt.Sprint(id+1)] = oracle.Row{
+				"id": fmt.Sprint(id + 1), "body": "a row of some length, so that it is like those of an app",
+			}
+		}
+		for e, err := range audit.All(t.Context(), event.Filter{}) {
+			if err == nil {
+				err = state.Apply(e)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(state["Document"]) != 1 || state["Document"]["17"]["body"] != "17" {
+			t.Errorf("the trail leaves %v", state["Document"])
+		}
+		if left, err := os.ReadDir(os.TempDir()); err == nil {
+			for _, file := range left {
+				if strings.HasPrefix(file.Name(), "eventaudit-") && !strings.Contains(file.Name(), "quickstart") && !file.IsDir() {
+					t.Errorf("a file is left: %s", file.Name())
+				}
+			}
+		}
+	})
+}
+
+// Memory does not grow with the rows of a statement.
+func TestALargeUpdateInBoundedMemory(t *testing.T) {
+	const rows, limit = 30_000, 32 << 20
+	for _, kind := range testdb.Kinds() {
+		t.Run(string(kind), func(t *testing.T) {
+			db := prepare(t, testdb.New(t, kind))
+			rowsThere(t, db, rows)
+			heap := func() uint64 {
+				runtime.GC()
+				var stats runtime.MemStats
+				runtime.ReadMemStats(&stats)
+				return stats.HeapAlloc
+			}
+			// Skip is asked for every event: a place to look from within.
+			var events int
+			var before, peak uint64
+			db, audit := use(t, db, eventaudit.WithSkip(func(context.Context, event.Event) bool {
+				if events++; events%10_000 == 0 {
+					peak = max(peak, heap())
+				}
+				return false
+			}))
+			before = heap()
+			if tx := db.Model(&Document{}).Where("1 = 1").Update("body", "changed"); tx.Error != nil || tx.RowsAffected != rows {
+				t.Fatalf("%v, %d rows", tx.Error, tx.RowsAffected)
+			}
+			if n, err := repository.Count(t.Context(), audit.Repository(), event.Filter{Action: event.ActionChanged}); err != nil || n != rows {
+				t.Errorf("%d events, %v", n, err)
+			}
+			grown := int64(peak) - int64(before)
+			t.Logf("%d rows, the heap grew by %d KiB", rows, grown>>10)
+			if grown > limit {
+				t.Errorf("the heap grew by %d MiB", grown>>20)
+			}
+		})
+	}
+}
