@@ -454,3 +454,47 @@ func TestResultOutlivesTheTransaction(t *testing.T) {
 		t.Errorf("LastInsertId = %d, %v; plain GORM says 1", id, err)
 	}
 }
+
+// Keys of types that drivers give as bytes are the same keys before and after.
+func TestKeysOfEveryTypeOnMariaDB(t *testing.T) {
+	t.Parallel()
+	db, audit := install(t, testdb.New(t, testdb.MariaDB))
+	for name, key := range map[string]string{
+		"binary(16)": "'0123456789abcdef'", "varbinary(16)": "x'30ff31'", "date": "'2024-02-29'", "datetime(6)": "'2024-02-29 10:00:00.5'",
+		"decimal(20,2)": "12345678.50", "bigint unsigned": "18446744073709551615", "varchar(20)": "'a,b'", "double": "0.5",
+	} {
+		table := "keys_" + strings.NewReplacer("(", "", ")", "", ",", "", " ", "").Replace(name)
+		ddl(t, db, "CREATE TABLE "+table+" (id "+name+" PRIMARY KEY, n int)", "INSERT INTO "+table+" VALUES ("+key+", 1)")
+		if tx := db.Table(table).Where("n = 1").Updates(map[string]any{"n": 2}); tx.Error != nil || tx.RowsAffected != 1 {
+			t.Errorf("%s: %v, %d rows", name, tx.Error, tx.RowsAffected)
+		}
+		if events := trail(t, audit, event.Filter{ActionObject: table}); len(events) != 1 || events[0].Action != event.ActionChanged {
+			t.Errorf("%s: %+v", name, events)
+		}
+	}
+}
+
+// An UPDATE may join what cannot be locked, and meet a row twice.
+func TestUpdateFromASubquery(t *testing.T) {
+	t.Parallel()
+	for _, kind := range testdb.Kinds() {
+		if kind == testdb.MariaDB {
+			continue // GORM leaves FROM out there
+		}
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			db, audit := install(t, testdb.New(t, kind))
+			must(t, db.Create(&[]Product{{SKU: "a"}, {SKU: "b"}}))
+			must(t, db.Create(&[]Stock{{"a", 1, 3}, {"a", 2, 4}}))
+			from := func(sql string) clause.From { return clause.From{Tables: []clause.Table{{Name: sql, Raw: true}}} }
+			must(t, db.Model(&Product{}).Clauses(from("(SELECT sku AS s, sum(amount) AS n FROM stocks GROUP BY sku) AS d")).
+				Where("products.sku = d.s").Update("price", gorm.Expr("d.n")))
+			must(t, db.Model(&Product{}).Clauses(from("(SELECT 'b' AS which UNION ALL SELECT 'b') AS d")).
+				Where("products.sku = d.which").Update("price", 50))
+			oracle.Check(t, db, audit.Repository(), modelTables...)
+			if n := len(trail(t, audit, event.Filter{Action: event.ActionChanged})); n != 2 {
+				t.Errorf("%d changes, want 2", n)
+			}
+		})
+	}
+}

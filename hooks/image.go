@@ -21,7 +21,8 @@ type image struct {
 // images are rows of one table with the same columns.
 type images struct {
 	columns []imageColumn
-	keys    []int // places of the key columns; empty when the table has none
+	types   []string // of the columns; empty where rows are documents
+	keys    []int    // places of the key columns; empty when the table has none
 	rows    []image
 }
 
@@ -48,6 +49,7 @@ func (c *capturer) imagesOf(t *table, b *buffer) (*images, error) {
 			types[i] = declared
 		}
 	}
+	set.types = types
 	c.setColumns(set, t, names)
 	for i, values := range b.values {
 		row := &set.rows[i]

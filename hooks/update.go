@@ -173,16 +173,23 @@ func (s *statement) pairUpdated(locked *locked, piece *buffer, after *images) (*
 			return nil, nil, err
 		}
 	}
-	found := index(after)
-	changes := make([]change, len(before.rows))
+	found, seen := index(after), map[string]bool{}
+	var changes []change
 	for i := range before.rows {
-		changes[i] = change{before: &before.rows[i], after: found[s.keyText(keys[i])]}
-		if changes[i].after == nil && len(locked.moved) > 0 {
+		c := change{before: &before.rows[i]}
+		if seen[c.before.key] { // a FROM may match a row more than once
+			continue
+		}
+		seen[c.before.key] = true
+		if len(locked.moved) == 0 {
+			c.after = found[c.before.key]
+		} else if c.after = found[s.keyText(before, keys[i])]; c.after == nil {
 			// The database may have converted what was assigned.
-			if changes[i].after, err = s.moved(found, keys[i]); err != nil {
+			if c.after, err = s.moved(found, keys[i]); err != nil {
 				return nil, nil, err
 			}
 		}
+		changes = append(changes, c)
 	}
 	if len(after.columns) == 0 { // no row is left to name them
 		return before, changes, nil
@@ -203,11 +210,15 @@ func (s *statement) moved(after map[string]*image, key []any) (*image, error) {
 	return &found.rows[0], nil
 }
 
-// keyText is the key of a row as images have it.
-func (s *statement) keyText(key []any) string {
+// keyText is a key as the images have it.
+func (s *statement) keyText(set *images, key []any) string {
 	var text []byte
 	for i, value := range key {
-		text = append(s.dialect.encode(text, value, s.table.facts.types[s.table.keys[i]]), ',')
+		var typeName string
+		if set.types != nil {
+			typeName = set.types[set.keys[i]]
+		}
+		text = append(s.dialect.encode(text, value, typeName), ',')
 	}
 	return string(text)
 }
@@ -279,6 +290,9 @@ func (s *statement) lockRows(verb string, moved []clause.Assignment) (*locked, e
 		}
 	}
 	q.WriteString(s.lock())
+	if s.dialect.documents && s.has("FROM") { // only PostgreSQL locks tables by name
+		q.WriteString(" OF " + s.tableName())
+	}
 	rows, err := s.selectRows(q)
 	if err != nil {
 		return nil, err
