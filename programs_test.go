@@ -52,7 +52,6 @@ type stage struct {
 	db, beside *gorm.DB
 	clock      *clock
 	name       string
-	without    []string
 }
 
 // opener opens a database in one of the ways that apps do.
@@ -163,9 +162,6 @@ func drawBlock(t *rapid.T) block {
 	undone := pick(t, "rolled back", []bool{false, false, false, true})
 	return func(p *performance, db *gorm.DB) error {
 		for _, s := range steps {
-			if slices.Contains(p.without, s.name) {
-				continue
-			}
 			r := s.do.survive(db)
 			p.saw(s.name, r)
 			if r.err != nil && minds {

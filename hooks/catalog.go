@@ -187,8 +187,11 @@ func sqliteVersion(ctx context.Context, conn gorm.ConnPool, t *table) (version i
 func mysqlFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, error) {
 	var found facts
 	notNull := map[string]bool{}
-	err := query(ctx, conn, func(v []any) { // Field, Type, Null, ...
+	err := query(ctx, conn, func(v []any) { // Field, Type, Null, Key, Default, Extra
 		found.columns = append(found.columns, text(v[0]))
+		if strings.Contains(text(v[5]), "auto_increment") {
+			found.autoIncrement = text(v[0])
+		}
 		notNull[text(v[0])] = text(v[2]) == "NO"
 	}, "SHOW COLUMNS FROM "+t.quoted())
 	if err != nil {

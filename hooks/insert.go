@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gorm.io/gorm"
@@ -18,10 +19,28 @@ import (
 func (s *statement) insert() (outcome, error) {
 	done, err := s.insertRows()
 	if err == nil && done.result == nil && s.asksForID() {
-		done.insertID = new(int64)
-		err = connpool.Unwrap(s.ConnPool).QueryRowContext(s.own, s.dialect.lastInsertID).Scan(done.insertID)
+		done.insertID, err = s.insertedID(done)
 	}
 	return done, err
+}
+
+// insertedID returns the id that the driver would have told. MySQL tells an
+// auto-increment key that was given like one that it made.
+func (s *statement) insertedID(done outcome) (*int64, error) {
+	id := new(int64)
+	if auto := s.table.facts.autoIncrement; s.dialect.prepareReads {
+		values, _ := s.db.Statement.Clauses["VALUES"].Expression.(clause.Values)
+		at := s.valuePlaces(values, []string{auto})
+		switch {
+		case auto == "":
+			return id, nil
+		case at != nil && len(done.images.rows) > 0 && !isDefault(values.Values[0][at[0]]):
+			last := done.images.rows[len(done.images.rows)-1]
+			given, err := strconv.ParseInt(string(last.cells[done.images.placesOf(s.table, []string{auto})[0]]), 10, 64)
+			return &given, err
+		}
+	}
+	return id, connpool.Unwrap(s.ConnPool).QueryRowContext(s.own, s.dialect.lastInsertID).Scan(id)
 }
 
 // asksForID reports whether somebody will ask for the id of the new row: GORM
@@ -115,10 +134,14 @@ func (s *statement) insertThenSelect(onConflict clause.OnConflict, upsert bool) 
 	}
 	met := &images{}
 	var err error
+	switch n := s.rowsWithTarget(s.uniques(), false); {
+	case !upsert:
+	case n == 0:
+		upsert = false // there is nothing that the rows could meet
+	case n < s.rowsOfValues() && s.rowsOfValues() > 1:
+		return outcome{}, errKeysUnknown
+	}
 	if upsert {
-		if !s.everyRowHasTarget() {
-			return outcome{}, errKeysUnknown
-		}
 		if met, err = s.selectConflicting(s.targets(onConflict)); err != nil {
 			return outcome{}, err
 		}
@@ -145,21 +168,29 @@ func (s *statement) insertThenSelect(onConflict clause.OnConflict, upsert bool) 
 	return done, nil
 }
 
-// everyRowHasTarget reports whether each row of an upsert can be found again:
-// it has values for some unique index, or is the only one.
-func (s *statement) everyRowHasTarget() bool {
+// rowsOfValues returns how many rows the INSERT brings.
+func (s *statement) rowsOfValues() int {
+	values, _ := s.db.Statement.Clauses["VALUES"].Expression.(clause.Values)
+	return len(values.Values)
+}
+
+// rowsWithTarget returns how many rows of the INSERT bring values for all the
+// columns of a target, or of every one.
+func (s *statement) rowsWithTarget(targets [][]string, every bool) (n int) {
 	values, _ := s.db.Statement.Clauses["VALUES"].Expression.(clause.Values)
 	for _, row := range values.Values {
-		found := len(values.Values) == 1
-		for _, target := range s.uniques() {
+		found := 0
+		for _, target := range targets {
 			at := s.valuePlaces(values, target)
-			found = found || at != nil && !slices.ContainsFunc(at, func(place int) bool { return isDefault(row[place]) })
+			if at != nil && !slices.ContainsFunc(at, func(place int) bool { return isDefault(row[place]) }) {
+				found++
+			}
 		}
-		if !found {
-			return false
+		if found == len(targets) || found > 0 && !every {
+			n++
 		}
 	}
-	return true
+	return n
 }
 
 // errKeysUnknown says that rows were inserted whose keys cannot be known.

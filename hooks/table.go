@@ -50,6 +50,8 @@ type facts struct {
 	// composed says that the table is made of others (partitions, a view), so
 	// that its rows have no system columns.
 	composed bool
+	// autoIncrement is the column of that kind, where the database has such.
+	autoIncrement string
 	// version changes with the schema, where the columns must be named.
 	version int64
 }

@@ -53,7 +53,7 @@ func (s *statement) beforeUpsert(met *images, tries int) (after func(unseen bool
 	const savepoint = "eventaudit_upsert"
 	values, _ := s.db.Statement.Clauses["VALUES"].Expression.(clause.Values)
 	_, inTransaction := s.ConnPool.(gorm.TxCommitter)
-	if !s.flagsInserted() || !inTransaction || len(met.rows) >= len(values.Values) || tries == maxUpserts {
+	if !s.flagsInserted() || !inTransaction || len(met.rows) >= len(values.Values) || tries == maxUpserts || !s.looksForAll() {
 		return func(bool) (bool, error) { return false, nil }, nil
 	}
 	conn := connpool.Unwrap(s.ConnPool)
@@ -66,6 +66,14 @@ func (s *statement) beforeUpsert(met *images, tries int) (after func(unseen bool
 		_, err := conn.ExecContext(s.own, verb+savepoint)
 		return unseen, err
 	}, err
+}
+
+// looksForAll reports whether the look was for every row of the upsert. A key
+// that the database makes may meet a row too; trying again would only make
+// another key.
+func (s *statement) looksForAll() bool {
+	onConflict, _ := s.db.Statement.Clauses["ON CONFLICT"].Expression.(clause.OnConflict)
+	return s.rowsWithTarget(s.targets(onConflict), true) == s.rowsOfValues()
 }
 
 // flagsInserted reports whether the rows that an upsert returns say whether
