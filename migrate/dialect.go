@@ -14,6 +14,8 @@ import (
 // dialect is what one kind of database says in its own way. There is one file
 // for each.
 type dialect struct {
+	// name is GORM's.
+	name string
 	// begin takes the lock on migrating and starts a transaction, if that is
 	// of use; end keeps or undoes what was done, and gives the lock back.
 	begin func(ctx context.Context, conn *sql.Conn) error
@@ -24,8 +26,9 @@ type dialect struct {
 	placeholder string
 	// columns asks for the names of a table's columns.
 	columns string
-	// eventTable returns the statements that create an event table, whose
-	// indexes have names that begin with the prefix.
+	// eventTable returns the statements that create an event table without the
+	// indexes of package fieldindex. Its indexes have names that begin with the
+	// prefix.
 	eventTable func(ctx context.Context, conn gorm.ConnPool, name, prefix string) ([]string, error)
 	// text returns the expression that reads a column as text, and moment the
 	// one that reads a column of timestamps as ISO 8601.

@@ -7,6 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/eventaudit/eventaudit/internal/fieldindex"
 	"github.com/eventaudit/eventaudit/repository/sqlrepo"
 )
 
@@ -36,7 +37,10 @@ func createEventTable(db *gorm.DB) error {
 		case err != nil:
 			return err
 		case len(columns) == 0:
-			return d.create(ctx, conn, sqlrepo.Table, indexPrefix)
+			if err := d.create(ctx, conn, sqlrepo.Table, indexPrefix); err != nil {
+				return err
+			}
+			return d.createIndexes(ctx, conn, sqlrepo.Table, fieldindex.Default(d.name))
 		case !slices.Contains(columns, sequenceColumn):
 			return t.run(ctx, conn, columns)
 		}

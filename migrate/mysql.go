@@ -11,6 +11,7 @@ import (
 
 func mysql() dialect {
 	return dialect{
+		name:        "mysql",
 		begin:       takeLock,
 		end:         releaseLock,
 		quote:       "`",
@@ -83,15 +84,15 @@ func mysqlEventTable(ctx context.Context, conn gorm.ConnPool, name, prefix strin
 			result LONGTEXT,
 			payload LONGTEXT,
 			outcome VARCHAR(255) NOT NULL,
-			error LONGTEXT NOT NULL,
+			error VARCHAR(255) NOT NULL,
 			transaction_id VARCHAR(255) NOT NULL,
 			request_id VARCHAR(255) NOT NULL,
 			trace_id VARCHAR(255) NOT NULL,
 			tenant VARCHAR(255) NOT NULL,
-			reason LONGTEXT NOT NULL,
+			reason VARCHAR(255) NOT NULL,
 			on_behalf_of VARCHAR(255) NOT NULL,
 			ip_address VARCHAR(255) NOT NULL,
-			user_agent LONGTEXT NOT NULL,
+			user_agent VARCHAR(255) NOT NULL,
 			meta LONGTEXT,
 			schema_version INT NOT NULL,
 			before_unknown TINYINT(1) NOT NULL,
@@ -100,8 +101,7 @@ func mysqlEventTable(ctx context.Context, conn gorm.ConnPool, name, prefix strin
 			UNIQUE KEY ` + prefix + `_id (id),
 			KEY ` + prefix + "_timestamp (`timestamp`, id)," + `
 			KEY ` + prefix + "_actor (actor, `timestamp`, id)," + `
-			KEY ` + prefix + `_object (action_object, action_object_id, sequence),
-			KEY ` + prefix + `_object_time (action_object, timestamp, id)
+			KEY ` + prefix + `_object (action_object, action_object_id, sequence)
 		) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE ` + collation,
 	}, nil
 }

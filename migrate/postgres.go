@@ -14,6 +14,7 @@ const advisoryLock = "7311142570155930980"
 
 func postgres() dialect {
 	return dialect{
+		name: "postgres",
 		begin: func(ctx context.Context, conn *sql.Conn) error {
 			err := execute(ctx, conn, "BEGIN")
 			if err != nil {

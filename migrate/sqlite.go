@@ -11,6 +11,7 @@ import (
 
 func sqlite() dialect {
 	return dialect{
+		name:        "sqlite",
 		begin:       beginImmediate,
 		end:         endTransaction,
 		undoes:      true,
@@ -82,11 +83,12 @@ func sqliteEventTable(name, prefix string) []string {
 			"overflow" TEXT
 		)`,
 		`CREATE UNIQUE INDEX "` + prefix + `_id" ON "` + name + `" ("id")`,
-		`CREATE INDEX "` + prefix + `_timestamp" ON "` + name + `" ("timestamp", "id")`,
+		// The category and the action stand behind the order, so that a list by
+		// them passes over the others without looking at their rows.
+		`CREATE INDEX "` + prefix + `_timestamp" ON "` + name + `" ("timestamp", "id", "category", "action")`,
 		`CREATE INDEX "` + prefix + `_actor" ON "` + name + `" ("actor", "timestamp", "id")`,
-		`CREATE INDEX "` + prefix + `_object" ON "` + name + `" ("action_object", "action_object_id", "sequence")`,
-		// SQLite sorts all events of an object before it cuts the list, unless
-		// an index has them in order.
-		`CREATE INDEX "` + prefix + `_object_time" ON "` + name + `" ("action_object", "timestamp", "id")`,
+		// The id is in front: with statistics SQLite would look for an id alone
+		// under every object, and sort what it finds.
+		`CREATE INDEX "` + prefix + `_object" ON "` + name + `" ("action_object_id", "action_object", "sequence")`,
 	}
 }

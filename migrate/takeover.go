@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/fieldindex"
 	"github.com/eventaudit/eventaudit/repository/sqlrepo"
 )
 
@@ -82,6 +83,9 @@ func (t takeover) run(ctx context.Context, conn gorm.ConnPool, columns []string)
 			return err
 		}
 		if err := t.sort(ctx, conn); err != nil {
+			return err
+		}
+		if err := t.dialect.createIndexes(ctx, conn, sorted, fieldindex.Default(t.dialect.name)); err != nil {
 			return err
 		}
 		return execute(ctx, conn, t.rename(sqlrepo.Table, ancestor), t.rename(sorted, sqlrepo.Table))

@@ -2,34 +2,32 @@ package sqlrepo
 
 import "github.com/eventaudit/eventaudit/event"
 
-// textColumn is a column that holds a string field of the event.
+// textColumn is a column that holds a string field of the event, as encode
+// makes it.
 type textColumn struct {
-	name string
-	// long columns take any length and have no index. The others take 255
-	// characters; see encodeShort.
-	long  bool
+	name  string
 	field func(*event.Event) *string
 }
 
 var textColumns = [...]textColumn{
-	{"id", false, func(e *event.Event) *string { return &e.ID }},
-	{"category", false, func(e *event.Event) *string { return &e.Category }},
-	{"action", false, func(e *event.Event) *string { return &e.Action }},
-	{"actor", false, func(e *event.Event) *string { return &e.Actor }},
-	{"action_object", false, func(e *event.Event) *string { return &e.ActionObject }},
-	{"action_object_id", false, func(e *event.Event) *string { return &e.ActionObjectID }},
-	{"target_type", false, func(e *event.Event) *string { return &e.TargetType }},
-	{"target_id", false, func(e *event.Event) *string { return &e.TargetID }},
-	{"outcome", false, func(e *event.Event) *string { return (*string)(&e.Outcome) }},
-	{"error", true, func(e *event.Event) *string { return &e.Error }},
-	{"transaction_id", false, func(e *event.Event) *string { return &e.TransactionID }},
-	{"request_id", false, func(e *event.Event) *string { return &e.RequestID }},
-	{"trace_id", false, func(e *event.Event) *string { return &e.TraceID }},
-	{"tenant", false, func(e *event.Event) *string { return &e.Tenant }},
-	{"reason", true, func(e *event.Event) *string { return &e.Reason }},
-	{"on_behalf_of", false, func(e *event.Event) *string { return &e.OnBehalfOf }},
-	{"ip_address", false, func(e *event.Event) *string { return &e.IPAddress }},
-	{"user_agent", true, func(e *event.Event) *string { return &e.UserAgent }},
+	{"id", func(e *event.Event) *string { return &e.ID }},
+	{"category", func(e *event.Event) *string { return &e.Category }},
+	{"action", func(e *event.Event) *string { return &e.Action }},
+	{"actor", func(e *event.Event) *string { return &e.Actor }},
+	{"action_object", func(e *event.Event) *string { return &e.ActionObject }},
+	{"action_object_id", func(e *event.Event) *string { return &e.ActionObjectID }},
+	{"target_type", func(e *event.Event) *string { return &e.TargetType }},
+	{"target_id", func(e *event.Event) *string { return &e.TargetID }},
+	{"outcome", func(e *event.Event) *string { return (*string)(&e.Outcome) }},
+	{"error", func(e *event.Event) *string { return &e.Error }},
+	{"transaction_id", func(e *event.Event) *string { return &e.TransactionID }},
+	{"request_id", func(e *event.Event) *string { return &e.RequestID }},
+	{"trace_id", func(e *event.Event) *string { return &e.TraceID }},
+	{"tenant", func(e *event.Event) *string { return &e.Tenant }},
+	{"reason", func(e *event.Event) *string { return &e.Reason }},
+	{"on_behalf_of", func(e *event.Event) *string { return &e.OnBehalfOf }},
+	{"ip_address", func(e *event.Event) *string { return &e.IPAddress }},
+	{"user_agent", func(e *event.Event) *string { return &e.UserAgent }},
 }
 
 // otherColumns are written and read behind the text columns, in this order.
@@ -49,25 +47,4 @@ func columnNames() []string {
 		names = append(names, column.name)
 	}
 	return append(names, otherColumns[:]...)
-}
-
-// encode returns the value as the column stores it, and whether the whole of
-// it must go into the overflow column.
-func (c textColumn) encode(value string) (stored string, overflows bool) {
-	if c.long {
-		return escape(value), false
-	}
-	return encodeShort(value)
-}
-
-// encodeFilter returns the value that is stored in the named column for an
-// event whose field has this value.
-func encodeFilter(field event.Field) string {
-	for _, column := range textColumns {
-		if column.name == field.Name {
-			stored, _ := column.encode(field.Value)
-			return stored
-		}
-	}
-	return field.Value
 }

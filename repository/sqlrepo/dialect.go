@@ -11,6 +11,8 @@ import (
 // dialect is what one kind of database says in its own way. There is one file
 // for each.
 type dialect struct {
+	// name is GORM's.
+	name string
 	// quote stands around identifiers.
 	quote string
 	// numbered says that placeholders are $1, $2, … rather than question marks.
@@ -31,9 +33,12 @@ type dialect struct {
 	always string
 	// sortTime sorts as the timestamp does, but by no index; see orderBy.
 	sortTime string
-	// unindexed stands before a column to keep its index out of the search for
-	// one record, where the database knows no better.
+	// unindexed stands before a column to keep its index out of the search,
+	// where the database does not know which index is the best.
 	unindexed string
+	// repeatsWhere says that an index on some of the rows is used only when its
+	// condition is in the question, word for word.
+	repeatsWhere bool
 	// actorAsRange says that an equality on the actor hides the bound on the
 	// timestamp behind it from the index; see mysql.
 	actorAsRange bool

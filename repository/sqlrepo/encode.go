@@ -31,7 +31,7 @@ func unescape(stored string) string {
 }
 
 const (
-	// shortLimit is how many characters a short column holds: what fits into
+	// shortLimit is how many characters a column holds: what fits into
 	// the indexes of every database.
 	shortLimit = 255
 	// headLength is how many of them stay readable in front of the digest.
@@ -39,11 +39,11 @@ const (
 	digestMark = "…sha256:"
 )
 
-// encodeShort returns the value as a short column stores it. One that is too
+// encode returns the value as its column stores it. One that is too
 // long, or that looks like the digest of one, is stored as its beginning and
 // its digest: different values stay different, and a plain index finds them.
 // The whole value then belongs into the overflow column.
-func encodeShort(value string) (stored string, overflows bool) {
+func encode(value string) (stored string, overflows bool) {
 	stored = escape(value)
 	if len(stored) <= len(digestMark) || fits(stored) {
 		return stored, false

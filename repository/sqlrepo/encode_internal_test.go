@@ -49,19 +49,19 @@ func TestEncodeShort(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		value := hostileText().Draw(t, "value")
-		stored, overflows := encodeShort(value)
+		stored, overflows := encode(value)
 		if n := utf8.RuneCountInString(stored); n > shortLimit || strings.Contains(stored, "\x00") {
-			t.Fatalf("encodeShort(%q) = %q (%d characters), which no column holds", value, stored, n)
+			t.Fatalf("encode(%q) = %q (%d characters), which no column holds", value, stored, n)
 		}
 		if !overflows && unescape(stored) != value {
-			t.Fatalf("encodeShort(%q) = %q is not reversible", value, stored)
+			t.Fatalf("encode(%q) = %q is not reversible", value, stored)
 		}
 		if other := hostileText().Draw(t, "other"); other != value {
-			if same, _ := encodeShort(other); same == stored {
+			if same, _ := encode(other); same == stored {
 				t.Fatalf("%q and %q are both stored as %q", value, other, stored)
 			}
 		}
-		if again, _ := encodeShort(stored); overflows && again == stored {
+		if again, _ := encode(stored); overflows && again == stored {
 			t.Fatalf("%q is stored as it looks like %q", stored, value)
 		}
 	})

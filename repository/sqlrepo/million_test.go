@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,14 +41,29 @@ func BenchmarkMillion(b *testing.B) {
 				{"action, rare", event.Filter{Action: "exported"}},
 				{"actor, busiest", event.Filter{Actor: "user-0"}},
 				{"actor, quiet", event.Filter{Actor: "user-7001"}},
-				{"object", event.Filter{ActionObject: "Model3"}},
+				{"object, 5 %", event.Filter{ActionObject: "Model3"}},
+				{"object, 0.5 %", event.Filter{ActionObject: "Seldom"}},
+				{"object, 20 events", event.Filter{ActionObject: "Rare"}},
 				{"object and id", event.Filter{ActionObject: "Model3", ActionObjectID: "777"}},
-				{"object id", event.Filter{ActionObjectID: "777"}},
-				{"target type", event.Filter{TargetType: "Group"}},
-				{"tenant", event.Filter{Tenant: "tenant-3"}},
-				{"outcome", event.Filter{Outcome: event.OutcomeDenied}},
-				{"request", event.Filter{RequestID: "request-1000"}},
+				{"object id, 50 events", event.Filter{ActionObjectID: "777"}},
+				{"object id, 0.5 %", event.Filter{ActionObjectID: "1"}},
+				{"target type, 25 %", event.Filter{TargetType: "Group"}},
+				{"target type, 20 events", event.Filter{TargetType: "Rare"}},
+				{"target id", event.Filter{TargetID: "42"}},
+				{"outcome denied, 10 %", event.Filter{Outcome: event.OutcomeDenied}},
+				{"outcome failure, 1 %", event.Filter{Outcome: event.OutcomeFailure}},
+				{"outcome success", event.Filter{Outcome: event.OutcomeSuccess}},
+				{"error, 0.1 %", event.Filter{Error: longText(7)}},
 				{"transaction", event.Filter{TransactionID: "transaction-1000"}},
+				{"request", event.Filter{RequestID: "request-1000"}},
+				{"trace", event.Filter{TraceID: "trace-1000"}},
+				{"tenant, 10 %", event.Filter{Tenant: "tenant-3"}},
+				{"tenant, 20 events", event.Filter{Tenant: "rare"}},
+				{"reason", event.Filter{Reason: longText(4321)}},
+				{"on behalf of", event.Filter{OnBehalfOf: "user-77"}},
+				{"address, busiest", event.Filter{IPAddress: "10.0.0.0"}},
+				{"address, quiet", event.Filter{IPAddress: "10.0.17.5"}},
+				{"user agent", event.Filter{UserAgent: longText(3)}},
 				{"id", event.Filter{ID: middle.ID}},
 				{"one day in the middle", event.Filter{From: middle.Timestamp.Add(-24 * time.Hour), To: middle.Timestamp}},
 				{"keyset page, depth 500,000", event.Filter{After: middle.Cursor()}},
@@ -89,8 +105,24 @@ func fill(b *testing.B, r *sqlrepo.Repository) {
 		e.Tenant = fmt.Sprintf("tenant-%d", random.IntN(10))
 		e.RequestID = fmt.Sprintf("request-%d", n/5)
 		e.TransactionID = fmt.Sprintf("transaction-%d", n/3)
-		if n%10 == 0 {
+		e.TraceID = fmt.Sprintf("trace-%d", n/5)
+		e.IPAddress = fmt.Sprintf("10.0.%d.%d", actors.Uint64()/256, actors.Uint64()%256)
+		e.UserAgent = longText(random.IntN(20))
+		switch {
+		case n%10 == 0:
 			e.Outcome = event.OutcomeDenied
+		case n%100 == 1:
+			e.Outcome, e.Error = event.OutcomeFailure, longText(n/100%10)
+		}
+		switch {
+		case n%200 == 3:
+			e.ActionObject = "Seldom"
+		case n%200 == 4:
+			e.ActionObjectID = "1"
+		case n%50 == 5:
+			e.TargetID, e.Reason, e.OnBehalfOf = fmt.Sprint(random.IntN(1000)), longText(n/50), fmt.Sprintf("user-%d", random.IntN(100))
+		case n%50_000 == 6:
+			e.ActionObject, e.TargetType, e.Tenant = "Rare", "Rare", "rare"
 		}
 		e.Result = event.JSON(map[string]any{
 			"old": map[string]any{"status": "open", "balance": n, "updated_at": e.Timestamp},
@@ -103,6 +135,11 @@ func fill(b *testing.B, r *sqlrepo.Repository) {
 			}
 		}
 	}
+}
+
+// longText returns one of many texts whose first hundred characters are alike.
+func longText(n int) string {
+	return strings.Repeat("All of these begin alike. ", 4) + fmt.Sprint(n)
 }
 
 func pick(random *rand.Rand, values ...string) string { return values[random.IntN(len(values))] }

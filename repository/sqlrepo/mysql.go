@@ -15,6 +15,7 @@ import "time"
 // condition is looked up by both columns.
 func mysql() dialect {
 	return dialect{
+		name:         "mysql",
 		quote:        "`",
 		passOver:     " ON DUPLICATE KEY UPDATE `id` = `id`",
 		chunk:        100,

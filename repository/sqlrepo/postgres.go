@@ -4,6 +4,7 @@ import "time"
 
 func postgres() dialect {
 	return dialect{
+		name:         "postgres",
 		quote:        `"`,
 		numbered:     true,
 		passOver:     ` ON CONFLICT ("id") DO NOTHING`,

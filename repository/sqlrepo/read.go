@@ -34,7 +34,8 @@ func (r *Repository) Find(ctx context.Context, f event.Filter) iter.Seq2[event.E
 func (r *Repository) History(ctx context.Context, object, objectID string) iter.Seq2[event.Event, error] {
 	s := r.selectRows()
 	for _, field := range []event.Field{{Name: "action_object", Value: object}, {Name: "action_object_id", Value: objectID}} {
-		s.and(r.dialect.quoted(field.Name), " = ", s.mark(encodeFilter(field)))
+		stored, _ := encode(field.Value)
+		s.and(r.dialect.quoted(field.Name), " = ", s.mark(stored))
 	}
 	s.add(" ORDER BY ", r.dialect.quoted(sequence))
 	return r.read(ctx, s, true)

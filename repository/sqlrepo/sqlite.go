@@ -7,6 +7,7 @@ import "time"
 // number of parameters.
 func sqlite() dialect {
 	return dialect{
+		name:         "sqlite",
 		quote:        `"`,
 		passOver:     ` ON CONFLICT ("id") DO NOTHING`,
 		chunk:        50,
@@ -16,6 +17,7 @@ func sqlite() dialect {
 		packs:        true,
 		sortTime:     `+"timestamp"`,
 		unindexed:    "+",
+		repeatsWhere: true,
 		noLimit:      "-1",
 		columns:      `SELECT name FROM pragma_table_info(?)`,
 	}

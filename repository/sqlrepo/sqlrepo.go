@@ -17,11 +17,11 @@
 //
 // # Limits
 //
-// A page of 100 events takes less than a millisecond among a million: without
-// a filter, by actor, by object, by record, by id, at any depth by cursor, and
-// by any other field as long as its value is common. A rare value of a field
-// without an index, such as one request or a seldom category, reads the table;
-// migrate.AddIndexes gives the field an index.
+// A page of 100 events takes less than a millisecond among a million, at any
+// depth by cursor: without a filter, or by any field, however rare its value.
+// The exceptions read the table until they have met enough events: a seldom
+// category or action, and on MariaDB and MySQL a rare value of any field but
+// id, actor and the object. migrate.AddIndexes gives such a field an index.
 //
 // Lists are in byte order of the ids; an id with U+241B or "…sha256:" in it is
 // kept and found, but sorts by its encoded form.

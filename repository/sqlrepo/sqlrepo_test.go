@@ -148,3 +148,29 @@ func TestColumnsAreOneList(t *testing.T) {
 		}
 	})
 }
+
+// labelled is a connection pool of an app whose values cannot be compared.
+type labelled struct {
+	gorm.ConnPool
+	labels []string
+}
+
+func TestWithinPoolsOfAnyType(t *testing.T) {
+	t.Parallel()
+	db := testdb.New(t, testdb.SQLitePure).Open(t)
+	over := func(label string) *gorm.DB {
+		session := db.Session(&gorm.Session{NewDB: true, Context: t.Context()})
+		session.Statement.ConnPool = labelled{db.Statement.ConnPool, []string{label}}
+		return session
+	}
+	r, err := sqlrepo.New(over("primary"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Within(over("primary")) {
+		t.Error("the event table is not within the pool it was opened with")
+	}
+	if r.Within(over("replica")) || r.Within(db) {
+		t.Error("the event table is within another pool")
+	}
+}

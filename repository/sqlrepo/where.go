@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/fieldindex"
 )
 
 // statement is SQL text under construction, with its arguments.
@@ -61,17 +62,24 @@ func (s *statement) where(f event.Filter) bool {
 // equal adds the condition that the field has the value that the filter asks
 // for.
 func (s *statement) equal(f event.Filter, field event.Field) {
-	column, value := s.dialect.quoted(field.Name), encodeFilter(field)
+	column := s.dialect.quoted(field.Name)
+	value, _ := encode(field.Value)
 	switch {
 	case s.byActor(f) && field.Name == "actor":
 		s.and(column, " >= ", s.mark(value))
 		s.and(column, " <= ", s.mark(value))
-	case ofOneRecord(f) && !strings.HasPrefix(field.Name, "action_object"):
-		s.and(s.dialect.unindexed, column, " = ", s.mark(value))
-	default:
-		s.and(column, " = ", s.mark(value))
+		return
+	case ofOneRecord(f) && strings.HasPrefix(field.Name, "action_object"):
+	case ofOneRecord(f) || field != leading(f):
+		column = s.dialect.unindexed + column
+	case s.dialect.repeatsWhere && slices.Contains(fieldindex.Fields(), field.Name) && field != successes:
+		s.and(fieldindex.Where(s.dialect.name, field.Name))
 	}
+	s.and(column, " = ", s.mark(value))
 }
+
+// successes is what the index on the outcome leaves out.
+var successes = event.Field{Name: "outcome", Value: string(event.OutcomeSuccess)}
 
 // byActor reports whether the actor is to be asked for as a range.
 func (s *statement) byActor(f event.Filter) bool {
@@ -82,6 +90,20 @@ func (s *statement) byActor(f event.Filter) bool {
 // the same record, which the index on it finds at once.
 func ofOneRecord(f event.Filter) bool {
 	return f.ActionObject != "" && f.ActionObjectID != ""
+}
+
+// bySelectivity are the fields, those first of whose values there are many.
+var bySelectivity = []string{
+	"id", "transaction_id", "request_id", "trace_id", "target_id", "action_object_id", "error", "reason", "actor",
+	"on_behalf_of", "ip_address", "user_agent", "action_object", "tenant", "target_type", "outcome", "action", "category",
+}
+
+// leading returns the field whose index a list by several of them is best read
+// from. A database that keeps no statistics has to be told.
+func leading(f event.Filter) event.Field {
+	return slices.MinFunc(f.Fields(), func(a, b event.Field) int {
+		return slices.Index(bySelectivity, a.Name) - slices.Index(bySelectivity, b.Name)
+	})
 }
 
 func (s *statement) timestamp() string { return s.dialect.quoted("timestamp") }
@@ -95,7 +117,7 @@ func (s *statement) behind(at time.Time, id string, order event.Order) {
 	if order == event.NewestFirst {
 		than = " < "
 	}
-	stored, _ := encodeShort(id)
+	stored, _ := encode(id)
 	moment, column := s.dialect.bindTime(at), s.dialect.quoted("id")
 	if s.dialect.comparesRows {
 		s.and("(", s.timestamp(), ",", column, ")", than, "(", s.mark(moment), ",", s.mark(stored), ")")

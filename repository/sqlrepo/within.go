@@ -1,6 +1,8 @@
 package sqlrepo
 
 import (
+	"reflect"
+
 	"gorm.io/gorm"
 
 	"github.com/eventaudit/eventaudit/internal/connpool"
@@ -9,5 +11,12 @@ import (
 // Within reports whether the event table is reached through the connection
 // pool of db, so that an event can be part of a transaction begun there.
 func (r *Repository) Within(db *gorm.DB) bool {
-	return db != nil && db.Statement != nil && connpool.Unwrap(db.Statement.ConnPool) == r.pool
+	if db == nil || db.Statement == nil {
+		return false
+	}
+	pool := connpool.Unwrap(db.Statement.ConnPool)
+	if reflect.ValueOf(pool).Comparable() {
+		return pool == r.pool
+	}
+	return reflect.DeepEqual(pool, r.pool)
 }

@@ -76,7 +76,7 @@ func (r *Repository) bind(args *[]any, e *event.Event) error {
 	for i := range textColumns {
 		column := &textColumns[i]
 		value := *column.field(e)
-		stored, overflows := column.encode(value)
+		stored, overflows := encode(value)
 		if overflows {
 			if overflow == nil {
 				overflow = map[string]string{}
