@@ -53,12 +53,20 @@ var (
 // timestamp, outcome, version) and validated. Every Repository calls it first
 // in Write. The error joins one error per invalid event, which says its place
 // in the call.
+//
+// An event with an ID and a timestamp is not new but comes from a repository;
+// it keeps its version, also when that is 0, an ancestor's. What is recorded
+// gets its version from the recorder.
 func Prepare(events []event.Event) ([]event.Event, error) {
 	now := time.Now()
 	ready := make([]event.Event, len(events))
 	var problems []error
 	for i, e := range events {
+		version, stored := e.SchemaVersion, e.ID != "" && !e.Timestamp.IsZero()
 		e.Complete(now)
+		if stored {
+			e.SchemaVersion = version
+		}
 		if err := event.Validate(e); err != nil {
 			problems = append(problems, fmt.Errorf("event %d of %d: %w", i+1, len(events), err))
 		}

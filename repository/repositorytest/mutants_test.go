@@ -49,6 +49,7 @@ func writeMutants() []mutant {
 				return mem.Write(ctx, all[:min(len(all), 2500)]...)
 			}
 		})},
+		{name: "takes every event for new", caughtBy: "write/from_elsewhere", spoil: yielding(func(e *event.Event) { e.SchemaVersion = max(e.SchemaVersion, event.SchemaVersion) })},
 		{name: "keeps the last call", caughtBy: "write/several_calls", spoil: with(func(mem *memrepo.Repository, b *broken) {
 			b.write = func(ctx context.Context, all ...event.Event) error {
 				return errors.Join(mem.RemoveAll(ctx), mem.Write(ctx, all...))

@@ -28,6 +28,19 @@ func writeCases() []testCase {
 			"completed", "Write completes an event without ID, timestamp, outcome and version.", completed,
 		},
 		{
+			"from_elsewhere", "An event that another repository has stored comes back as it was, also one of an ancestor, which had no version.",
+			func(t *testing.T, s *store) {
+				ancestor := plain("ancestor")
+				ancestor.Outcome = event.OutcomeSuccess
+				s.write(t, ancestor, full())
+				for _, e := range s.find(t, event.Filter{ID: "ancestor"}) {
+					if e.SchemaVersion != 0 {
+						t.Errorf("version is %d, want 0", e.SchemaVersion)
+					}
+				}
+			},
+		},
+		{
 			"meta", "Facts in Meta come back as they were, with any text as key and value; none come back as none.", meta,
 		},
 		{
