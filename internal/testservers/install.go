@@ -10,13 +10,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
 
 // install gets the programs of these servers, and the C compiler that the race
-// detector needs, from the Debian packages where they are missing.
+// detector needs, from the Debian packages where they are missing. Redis is
+// wanted in any case: tests start servers and clusters of their own.
 func install(ctx context.Context, servers []kind) error {
+	if !slices.ContainsFunc(servers, func(k kind) bool { return k.name == redis().name }) {
+		servers = append(slices.Clone(servers), redis())
+	}
 	var packages []string
 	if !hasCompiler() {
 		packages = append(packages, "gcc", "libc6-dev")
