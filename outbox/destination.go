@@ -20,6 +20,7 @@ type destination struct {
 	warned   time.Time
 
 	delivered, retried, rejected int64
+	lag                          time.Duration
 }
 
 // logInterval is how often the log repeats that the repository fails.
@@ -41,6 +42,13 @@ func (d *destination) note(out outcome) {
 	}
 	d.err = out.err
 	d.delivered += count(out.delivered)
+	for i, run := range out.delivered {
+		for j, r := range run {
+			if waited := now.Sub(r.since); i+j == 0 || waited > d.lag {
+				d.lag = waited
+			}
+		}
+	}
 	d.retried += count(out.unsent)
 	if out.err == nil {
 		return

@@ -22,19 +22,19 @@ func mysql() dialect {
 		remove:    "DELETE o FROM " + Table + " AS o FORCE INDEX (PRIMARY)",
 		among:     listed,
 		columns:   "SELECT column_name FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ?",
-		claim: func(ctx context.Context, q queue, c claim) (claimed []row, err error) {
+		claim: func(ctx context.Context, q queue, c claim) (rows []row, err error) {
 			err = q.atomically(ctx, func(tx gorm.ConnPool) error {
-				claimed, err = q.rows(ctx, tx,
-					"SELECT sequence, event_id, event, payload, result, attempts FROM "+Table+
+				rows, err = q.rows(ctx, tx,
+					"SELECT "+claimed+" FROM "+Table+
 						" WHERE sequence > ? AND "+due+" ORDER BY sequence LIMIT ? FOR UPDATE SKIP LOCKED",
 					c.after, c.limit)
-				if err != nil || len(claimed) == 0 {
+				if err != nil || len(rows) == 0 {
 					return err
 				}
-				these, _ := listed(claimed)
+				these, _ := listed(rows)
 				return q.execute(ctx, tx, q.dialect.change+" SET claimed_by = ?, claimed_until = {now} + ? WHERE "+these, c.token, c.lease.Microseconds())
 			})
-			return claimed, err
+			return rows, err
 		},
 	}
 }

@@ -18,7 +18,7 @@ func postgres() dialect {
 			return q.rows(ctx, q.pool,
 				"UPDATE "+Table+" SET claimed_by = ?, claimed_until = {now} + ? WHERE sequence = ANY (ARRAY("+
 					"SELECT sequence FROM "+Table+" WHERE sequence > ? AND "+due+" ORDER BY sequence LIMIT ? FOR UPDATE SKIP LOCKED))"+
-					" RETURNING sequence, event_id, event, payload, result, attempts",
+					" RETURNING "+claimed,
 				c.token, c.lease.Microseconds(), c.after, c.limit)
 		},
 	}

@@ -49,6 +49,9 @@ type row struct {
 	sequence int64
 	event    event.Event
 	attempts int
+	// since is when the event came into the outbox, by the clock that this
+	// process measures time with.
+	since time.Time
 	// unreadable says why there is no event but its ID.
 	unreadable error
 }
@@ -82,8 +85,12 @@ func (q queue) claim(ctx context.Context, after int64, limit int, lease time.Dur
 	return batch{c.token, rows}, nil
 }
 
-// rows runs a query that returns events.
+// claimed are the columns of events that are being claimed.
+const claimed = "sequence, event_id, event, payload, result, attempts, {now} - created_at"
+
+// rows runs a query that returns what claimed names.
 func (q queue) rows(ctx context.Context, conn gorm.ConnPool, text string, args ...any) ([]row, error) {
+	asked := time.Now()
 	rows, err := conn.QueryContext(ctx, q.dialect.sql(text), args...)
 	if err != nil {
 		return nil, err
@@ -94,9 +101,11 @@ func (q queue) rows(ctx context.Context, conn gorm.ConnPool, text string, args .
 		var r row
 		var id string
 		var object, payload, result []byte
-		if err := rows.Scan(&r.sequence, &id, &object, &payload, &result, &r.attempts); err != nil {
+		var age int64
+		if err := rows.Scan(&r.sequence, &id, &object, &payload, &result, &r.attempts, &age); err != nil {
 			return nil, err
 		}
+		r.since = asked.Add(-time.Duration(age) * time.Microsecond)
 		if r.event, r.unreadable = decode(r.sequence, object, payload, result); r.unreadable != nil {
 			r.event.ID = unescape(id)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/eventaudit/eventaudit/internal/testdb"
 	"github.com/eventaudit/eventaudit/migrate"
 	"github.com/eventaudit/eventaudit/outbox"
+	"github.com/eventaudit/eventaudit/repository"
 	"github.com/eventaudit/eventaudit/repository/memrepo"
 )
 
@@ -96,7 +97,7 @@ func fast() *outbox.Options {
 }
 
 // open returns an outbox whose relay is not started.
-func open(t testing.TB, db *gorm.DB, to *destination, opts *outbox.Options) *outbox.Outbox {
+func open(t testing.TB, db *gorm.DB, to repository.Repository, opts *outbox.Options) *outbox.Outbox {
 	t.Helper()
 	if opts == nil {
 		opts = fast()
@@ -109,7 +110,7 @@ func open(t testing.TB, db *gorm.DB, to *destination, opts *outbox.Options) *out
 }
 
 // start returns an outbox whose relay runs until the test ends.
-func start(t testing.TB, db *gorm.DB, to *destination, opts *outbox.Options) *outbox.Outbox {
+func start(t testing.TB, db *gorm.DB, to repository.Repository, opts *outbox.Options) *outbox.Outbox {
 	t.Helper()
 	box := open(t, db, to, opts)
 	box.Start()

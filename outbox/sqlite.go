@@ -15,7 +15,7 @@ func sqlite() dialect {
 			return q.rows(ctx, q.pool,
 				"UPDATE "+Table+" SET claimed_by = ?, claimed_until = {now} + ?"+
 					" WHERE sequence IN (SELECT sequence FROM "+Table+" WHERE sequence > ? AND "+due+" ORDER BY sequence LIMIT ?)"+
-					" RETURNING sequence, event_id, event, payload, result, attempts",
+					" RETURNING "+claimed,
 				c.token, c.lease.Microseconds(), c.after, c.limit)
 		},
 	}

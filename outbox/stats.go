@@ -20,6 +20,9 @@ type Stats struct {
 	// went back into the outbox to be tried again, and Rejected how often it
 	// refused one.
 	Delivered, Retried, Rejected int64
+	// Lag is how long the oldest event of the last batch that arrived had been
+	// in the outbox by then.
+	Lag time.Duration
 	// LastSuccess is when the repository last took events; zero is never.
 	LastSuccess time.Time
 	// Failures is how many times in a row the repository has failed. While it
@@ -30,7 +33,9 @@ type Stats struct {
 	LastError error
 }
 
-// Stats counts. On a long backlog that takes the database a moment.
+// Stats counts. On a long backlog that takes the database a moment. When the
+// database does not answer, what this process knows by itself is there beside
+// the error.
 func (o *Outbox) Stats(ctx context.Context) (Stats, error) {
 	s := o.destination.stats()
 	var oldest int64
@@ -40,7 +45,7 @@ func (o *Outbox) Stats(ctx context.Context) (Stats, error) {
 		err = o.queue.pool.QueryRowContext(ctx, "SELECT count(*) FROM "+DeadLetterTable).Scan(&s.Dead)
 	}
 	if err != nil {
-		return Stats{}, fmt.Errorf("outbox: stats: %w", err)
+		return s, fmt.Errorf("outbox: stats: %w", err)
 	}
 	s.OldestPending = time.Duration(oldest) * time.Microsecond
 	return s, nil
@@ -51,6 +56,6 @@ func (d *destination) stats() Stats {
 	defer d.mutex.Unlock()
 	return Stats{
 		Delivered: d.delivered, Retried: d.retried, Rejected: d.rejected,
-		LastSuccess: d.success, Failures: d.failures, LastError: d.err,
+		Lag: d.lag, LastSuccess: d.success, Failures: d.failures, LastError: d.err,
 	}
 }
