@@ -51,16 +51,21 @@ func (c *capturer) watch(db *gorm.DB) error {
 	for name, p := range map[string]processor{
 		"gorm:raw": db.Callback().Raw(), "gorm:row": db.Callback().Row(), "gorm:query": db.Callback().Query(),
 	} {
-		problems = append(problems, p.Replace(name, c.watched(p.Get(name))))
+		problems = append(problems, p.Replace(name, c.watched(p.Get(name), name == "gorm:row")))
 	}
 	return errors.Join(problems...)
 }
 
 // watched wraps one of them. A statement that GORM builds has no text yet, and
-// is none of its business.
-func (c *capturer) watched(original func(*gorm.DB)) func(*gorm.DB) {
+// only its errors count. Those of rows that the app reads itself are not seen.
+func (c *capturer) watched(original func(*gorm.DB), unseen bool) func(*gorm.DB) {
 	return func(db *gorm.DB) {
 		stmt := db.Statement
+		pool := stmt.ConnPool
+		defer func() { c.doubtFailed(db, pool) }()
+		if unseen && c.dialect.errorsEnd {
+			c.doubt(pool)
+		}
 		if stmt.SQL.Len() == 0 || db.Error != nil || db.DryRun || stmt.ConnPool == nil {
 			original(db)
 			return
@@ -69,8 +74,10 @@ func (c *capturer) watched(original func(*gorm.DB)) func(*gorm.DB) {
 		if parsed.schema {
 			defer c.tables.forget()
 		}
+		if parsed.ends {
+			defer c.doubt(pool)
+		}
 		if c.OnBypass != BypassIgnore && !event.AuditDisabled(stmt.Context) {
-			pool := stmt.ConnPool
 			defer func() { stmt.ConnPool = pool }()
 			stmt.ConnPool = c.instead(db, parsed)
 		}

@@ -64,15 +64,15 @@ func (r *recording) fetch(ctx context.Context, query string, args []any) (rows *
 // run runs the statement and records it, in one transaction unless the text
 // has transactions of its own.
 func (r *recording) run(ctx context.Context, statement func(gorm.ConnPool) (affected int64, err error)) (err error) {
-	conn, end := r.ConnPool, func(bool) error { return nil }
+	conn, end := r.ConnPool, func(error) error { return nil }
 	if !r.parsed.transaction {
-		if conn, end, err = begin(ctx, r.ConnPool); err != nil {
+		if conn, end, err = r.begin(ctx, r.ConnPool); err != nil {
 			return err
 		}
 	}
-	failed := true
+	problem := errPanicked
 	defer func() {
-		if ending := end(failed); err == nil {
+		if ending := end(problem); err == nil {
 			err = ending
 		}
 		if _, open := r.ConnPool.(gorm.TxCommitter); !open && err == nil && r.Committed != nil {
@@ -80,17 +80,12 @@ func (r *recording) run(ctx context.Context, statement func(gorm.ConnPool) (affe
 		}
 	}()
 	affected, err := statement(conn)
-	if err != nil {
-		return err
-	}
-	if affected != 0 {
+	if err == nil && affected != 0 {
 		i := &interceptor{ConnPool: conn, capturer: r.capturer, db: r.db}
-		if err := i.record(context.WithoutCancel(ctx), r.events(conn, affected)); err != nil {
-			return err
-		}
+		err = i.record(context.WithoutCancel(ctx), r.events(conn, affected))
 	}
-	failed = false
-	return nil
+	problem = err
+	return err
 }
 
 // bypassed is the payload of the event. It has no part of the text, which may

@@ -21,6 +21,7 @@ type capturer struct {
 	dialect      dialect
 	tables       tables
 	transactions transactionIDs
+	doubts       doubts
 	replayer     replayer
 	models       models
 	bypasses     warnings
@@ -32,7 +33,9 @@ const markKey = "eventaudit:captured"
 // around wraps one of GORM's terminal callbacks.
 func (c *capturer) around(chain chain, original func(*gorm.DB)) func(*gorm.DB) {
 	return func(db *gorm.DB) {
-		if db.Error != nil || db.DryRun || db.Statement.ConnPool == nil || event.AuditDisabled(db.Statement.Context) {
+		pool := db.Statement.ConnPool
+		defer func() { c.doubtFailed(db, pool) }()
+		if db.Error != nil || db.DryRun || pool == nil || event.AuditDisabled(db.Statement.Context) {
 			original(db)
 			return
 		}
@@ -77,19 +80,26 @@ func (c *capturer) committed(db *gorm.DB) {
 func (c *capturer) capture(db *gorm.DB, chain chain, t *table, original func(*gorm.DB)) {
 	stmt := db.Statement
 	pool := stmt.ConnPool
-	conn, end, err := begin(stmt.Context, pool)
-	if err != nil {
-		_ = db.AddError(err) //nolint:errcheck // AddError returns what it stores
-		return
+	conn, end, refused := c.begin(stmt.Context, pool)
+	if refused != nil { // the statement fails where it would without us
+		conn, end = pool, func(error) error { return nil }
 	}
+	i := &interceptor{ConnPool: conn, capturer: c, db: db, chain: chain, table: t, refused: refused}
 	finished := false
 	defer func() {
 		stmt.ConnPool = pool
-		if err := end(!finished || db.Error != nil); err != nil && finished {
+		problem := db.Error
+		switch {
+		case i.recorded: // GORM failed to take what it returned; the rows stay as they would
+			problem = nil
+		case !finished:
+			problem = errPanicked
+		}
+		if err := end(problem); err != nil && finished {
 			_ = db.AddError(err) //nolint:errcheck // AddError returns what it stores
 		}
 	}()
-	stmt.ConnPool = &interceptor{ConnPool: conn, capturer: c, db: db, chain: chain, table: t}
+	stmt.ConnPool = i
 	original(db)
 	finished = true
 }
@@ -103,6 +113,10 @@ type interceptor struct {
 	chain chain
 	table *table
 	fired bool
+	// recorded says that the statement and its events succeeded.
+	recorded bool
+	// refused is why there is no transaction to run the statement in.
+	refused error
 }
 
 // mine reports whether the query is the statement's own. Other queries, which
@@ -123,6 +137,7 @@ func (i *interceptor) ExecContext(ctx context.Context, query string, args ...any
 	if err != nil {
 		return nil, err
 	}
+	i.recorded = true
 	if done.result != nil {
 		return done.result, nil
 	}
@@ -137,6 +152,7 @@ func (i *interceptor) QueryContext(ctx context.Context, query string, args ...an
 	if err != nil {
 		return nil, err
 	}
+	i.recorded = true
 	return i.replayer.rows(done.own)
 }
 
@@ -144,6 +160,9 @@ func (i *interceptor) QueryContext(ctx context.Context, query string, args ...an
 // through the same connection. Whatever fails before the statement itself ran
 // is returned as it is: nothing changed. What fails after it fails closed.
 func (i *interceptor) run(ctx context.Context, query string, args []any, wantsRows bool) (outcome, error) {
+	if i.refused != nil {
+		return outcome{}, i.refused
+	}
 	own := context.WithoutCancel(ctx)
 	s := &statement{interceptor: i, ctx: ctx, own: own, query: query, args: args, wantsRows: wantsRows}
 	defer s.close()
@@ -157,7 +176,14 @@ func (i *interceptor) run(ctx context.Context, query string, args []any, wantsRo
 		}
 		return outcome{}, err
 	}
-	return done, i.recordAll(own, done)
+	switch summary, over, err := s.summary(done); {
+	case err != nil:
+		return outcome{}, i.failed(err)
+	case over:
+		return done, i.record(own, []event.Event{summary})
+	default:
+		return done, i.recordAll(own, done)
+	}
 }
 
 // recordAll records the events of a statement, some at a time when there are
@@ -180,8 +206,9 @@ func (i *interceptor) recordAll(ctx context.Context, done outcome) error {
 }
 
 // record hands the events to the recorder. Under Continue a failing INSERT is
-// undone by a savepoint, because PostgreSQL would refuse every later
-// statement of the transaction.
+// undone by a savepoint: PostgreSQL would refuse every later statement of the
+// transaction, and elsewhere some of the events would be stored and yet be
+// reported as lost.
 func (i *interceptor) record(ctx context.Context, events []event.Event) error {
 	conn := connpool.Unwrap(i.ConnPool)
 	write := func() error {
@@ -193,26 +220,24 @@ func (i *interceptor) record(ctx context.Context, events []event.Event) error {
 		}
 		return nil
 	}
-	const savepoint = "eventaudit"
-	isolated := i.dialect.oldReturning // PostgreSQL
-	if isolated {
-		if _, err := conn.ExecContext(ctx, "SAVEPOINT "+savepoint); err != nil {
-			return err
-		}
-	}
-	if err := write(); err != nil {
-		i.Lost(ctx, fmt.Errorf("%w: %w", ErrCapture, err))
-		if isolated {
-			_, err := conn.ExecContext(ctx, "ROLLBACK TO SAVEPOINT "+savepoint)
-			return err
-		}
-		return nil
-	}
-	if isolated {
-		_, err := conn.ExecContext(ctx, "RELEASE SAVEPOINT "+savepoint)
+	run := func(verb string) error {
+		_, err := conn.ExecContext(ctx, verb+" eventaudit")
 		return err
 	}
-	return nil
+	if err := run("SAVEPOINT"); err != nil {
+		return err
+	}
+	if err := write(); err != nil {
+		err = fmt.Errorf("%w: %w", ErrCapture, err)
+		if !i.dialect.oldReturning && i.ended(ctx, conn) {
+			return err // the change is gone too
+		}
+		if undone := run("ROLLBACK TO SAVEPOINT"); undone != nil {
+			return errors.Join(err, undone)
+		}
+		i.Lost(ctx, err)
+	}
+	return run("RELEASE SAVEPOINT")
 }
 
 // failed is the end of a statement whose change is not in the trail. GORM

@@ -56,12 +56,17 @@ type uniqueIndex struct {
 	// primary marks the primary key; whole says that every row is in the
 	// index and no column of it can be null.
 	primary, whole bool
+	// partial says that only some rows are in the index; collated that texts
+	// may be equal in it that are not the same.
+	partial, collated bool
+	// nulls says that nulls are equal in it.
+	nulls bool
 }
 
 // uniqueIndexes collects indexes from rows of one column each, in order.
 type uniqueIndexes []uniqueIndex
 
-func (u *uniqueIndexes) add(name, column string, primary, whole bool) {
+func (u *uniqueIndexes) add(name, column string, primary, whole bool) *uniqueIndex {
 	last := len(*u) - 1
 	if last < 0 || (*u)[last].name != name {
 		*u = append(*u, uniqueIndex{name: name, primary: primary, whole: true})
@@ -70,6 +75,7 @@ func (u *uniqueIndexes) add(name, column string, primary, whole bool) {
 	index := &(*u)[last]
 	index.columns = append(index.columns, column)
 	index.whole = index.whole && whole
+	return index
 }
 
 func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, error) {
@@ -78,17 +84,28 @@ func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, er
 		found.composed = text(v[0]) != "r"
 		found.columns = append(found.columns, text(v[1]))
 		found.types[text(v[1])] = text(v[2])
-	}, `SELECT c.relkind::text, a.attname::text, coalesce(base.typname, t.typname)::text
+		if v[3] == true {
+			found.made = append(found.made, text(v[1]))
+		}
+	}, `SELECT c.relkind::text, a.attname::text, t.typname::text,
+			a.attidentity <> '' OR a.attgenerated = '' AND coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE '%(%', false)
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
-		JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-		LEFT JOIN pg_catalog.pg_type base ON base.oid = nullif(t.typbasetype, 0)
+		CROSS JOIN LATERAL (
+			WITH RECURSIVE below AS (
+				SELECT typname, typbasetype FROM pg_catalog.pg_type WHERE oid = a.atttypid
+				UNION ALL SELECT b.typname, b.typbasetype FROM pg_catalog.pg_type b JOIN below ON b.oid = below.typbasetype
+			) SELECT typname FROM below WHERE typbasetype = 0
+		) AS t
+		LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 		WHERE c.oid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`, t.quoted())
 	if err != nil {
 		return facts{}, err
 	}
 	err = query(ctx, conn, func(v []any) {
-		found.uniques.add(text(v[0]), text(v[1]), v[2] == true, v[3] == true)
-	}, `SELECT i.indexrelid::text, a.attname::text, i.indisprimary, a.attnotnull AND i.indpred IS NULL
+		index := found.uniques.add(text(v[0]), text(v[1]), v[2] == true, v[3] == true)
+		index.partial, index.nulls = v[4] == true, v[5] == true
+	}, `SELECT i.indexrelid::text, a.attname::text, i.indisprimary, a.attnotnull AND i.indpred IS NULL, i.indpred IS NOT NULL,
+			coalesce((to_jsonb(i)->>'indnullsnotdistinct')::boolean, false)
 		FROM pg_catalog.pg_index i
 		CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
 		JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
@@ -99,9 +116,11 @@ func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, er
 	}
 	// pg_trigger.tgtype: 2 is BEFORE, 64 INSTEAD OF, 4, 8 and 16 are the events
 	// INSERT, DELETE and UPDATE.
-	err = query(ctx, conn, func([]any) { found.triggers = true },
-		`SELECT 1 FROM pg_catalog.pg_trigger WHERE tgrelid = to_regclass($1) AND NOT tgisinternal
-		AND tgenabled <> 'D' AND tgtype & 66 = 0 AND tgtype & 20 <> 0 LIMIT 1`, t.quoted())
+	err = query(ctx, conn, func(v []any) {
+		found.triggers = found.triggers || v[0] == true
+		found.restores = found.restores || v[1] == true
+	}, `SELECT tgtype & 20 <> 0, tgtype & 8 <> 0 FROM pg_catalog.pg_trigger
+		WHERE tgrelid = to_regclass($1) AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 66 = 0`, t.quoted())
 	return found, err
 }
 
@@ -120,6 +139,9 @@ func sqliteFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, erro
 		found.columns = append(found.columns, name)
 		found.types[name] = strings.ToUpper(text(v[2]))
 		notNull[name] = v[3] == int64(1)
+		if v[4] != nil || v[6] != int64(0) { // or it is a generated column
+			found.defaulted = append(found.defaulted, name)
+		}
 		if place, _ := v[5].(int64); place > 0 {
 			places[place] = name
 		}
@@ -144,9 +166,14 @@ func sqliteFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, erro
 		return facts{}, err
 	}
 	for _, index := range indexes {
-		err := query(ctx, conn, func(v []any) { // seqno, cid, name
-			found.uniques.add(index.name, text(v[2]), false, index.whole && notNull[text(v[2])])
-		}, pragma(t, "index_info", index.name))
+		err := query(ctx, conn, func(v []any) { // seqno, cid, name, desc, coll, key
+			if v[5] == int64(0) {
+				return // the row id that every index ends in
+			}
+			added := found.uniques.add(index.name, text(v[2]), false, index.whole && notNull[text(v[2])])
+			added.partial = !index.whole
+			added.collated = added.collated || !strings.EqualFold(text(v[4]), "BINARY")
+		}, pragma(t, "index_xinfo", index.name))
 		if err != nil {
 			return facts{}, err
 		}
@@ -155,8 +182,18 @@ func sqliteFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, erro
 		if t.schema != "" && master == "sqlite_master" {
 			master = t.quote(t.schema) + "." + master
 		}
-		if err := query(ctx, conn, func([]any) { found.triggers = true },
-			"SELECT 1 FROM "+master+" WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE LIMIT 1", t.name); err != nil {
+		err := query(ctx, conn, func(v []any) {
+			x := trigger{text(v[0]), text(v[1])}
+			own := strings.EqualFold(x.table, t.name)
+			if text(v[2]) == "table" {
+				found.replaces = found.replaces || own && clauseReplaces(x.body)
+				return
+			}
+			found.triggers = found.triggers || own
+			found.restores = found.restores || own && x.onDelete()
+			found.bodies = append(found.bodies, x)
+		}, "SELECT tbl_name, sql, type FROM "+master+" WHERE type = 'trigger' OR type = 'table' AND tbl_name = ? COLLATE NOCASE", t.name)
+		if err != nil {
 			return facts{}, err
 		}
 	}
@@ -192,6 +229,15 @@ func mysqlFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, error
 		if strings.Contains(text(v[5]), "auto_increment") {
 			found.autoIncrement = text(v[0])
 		}
+		switch kind := strings.ToLower(text(v[1])); {
+		case strings.HasPrefix(kind, "bit"):
+			found.bits = append(found.bits, text(v[0]))
+		case strings.Contains(kind, "binary"), strings.Contains(kind, "blob"):
+			found.bytes = append(found.bytes, text(v[0]))
+		}
+		if strings.Contains(text(v[5]), "GENERATED") {
+			found.defaulted = append(found.defaulted, text(v[0]))
+		}
 		notNull[text(v[0])] = text(v[2]) == "NO"
 	}, "SHOW COLUMNS FROM "+t.quoted())
 	if err != nil {
@@ -202,5 +248,21 @@ func mysqlFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, error
 			found.uniques.add(text(v[2]), text(v[4]), text(v[2]) == "PRIMARY", notNull[text(v[4])])
 		}
 	}, "SHOW INDEX FROM "+t.quoted())
+	if err != nil {
+		return facts{}, err
+	}
+	from := ""
+	if t.schema != "" {
+		from = " FROM " + t.quote(t.schema)
+	}
+	err = query(ctx, conn, func(v []any) { // Trigger, Event, Table, Statement, ...
+		found.bodies = append(found.bodies, trigger{text(v[2]), text(v[3])})
+	}, "SHOW TRIGGERS"+from+" WHERE `Table` = '"+strings.ReplaceAll(t.name, "'", "''")+"'")
+	if err != nil {
+		return facts{}, err
+	}
+	err = query(ctx, conn, func(v []any) { // Table, Create Table
+		found.transactional = strings.Contains(text(v[1]), "ENGINE=InnoDB")
+	}, "SHOW CREATE TABLE "+t.quoted())
 	return found, err
 }

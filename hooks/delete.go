@@ -5,12 +5,15 @@ package hooks
 // the DELETE is held to their keys.
 func (s *statement) delete() (outcome, error) {
 	if s.dialect.deleteReturning {
-		return s.teeImages(func(set *images) []change {
+		return s.teeImages(func(set *images) ([]change, error) {
+			if s.table.facts.restores && len(set.keys) > 0 {
+				return s.deleted(set)
+			}
 			changes := make([]change, len(set.rows))
 			for i := range set.rows {
 				changes[i].before = &set.rows[i]
 			}
-			return changes
+			return changes, nil
 		})
 	}
 	locked, err := s.lockRows("DELETE", nil)
@@ -26,19 +29,24 @@ func (s *statement) delete() (outcome, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		left, err := s.byKey(s.table.keys, before.rawKeys())
-		if err != nil {
-			return nil, nil, err
-		}
-		var changes []change
-		for i, still := 0, index(left); i < len(before.rows); i++ {
-			if still[before.rows[i].key] == nil {
-				changes = append(changes, change{before: &before.rows[i]})
-			}
-		}
-		return before, changes, nil
+		changes, err := s.deleted(before)
+		return before, changes, err
 	})
 	return done, err
+}
+
+// deleted looks for the rows again. One that is there was not deleted, or was
+// inserted again by a trigger, which may have changed it.
+func (s *statement) deleted(before *images) ([]change, error) {
+	left, err := s.byKey(s.table.keys, before.rawKeys())
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]change, len(before.rows))
+	for i, still := 0, index(left); i < len(before.rows); i++ {
+		changes[i] = change{before: &before.rows[i], after: still[before.rows[i].key]}
+	}
+	return changes, nil
 }
 
 // index finds images by key.

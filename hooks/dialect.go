@@ -24,6 +24,11 @@ type dialect struct {
 	// lock ends a SELECT of rows that are about to change; keyLock is the
 	// stronger one for statements that may change keys.
 	lock, keyLock string
+	// byPrimary stands behind the name of a table whose rows are looked for by
+	// primary key, where the database might read all of them instead.
+	byPrimary string
+	// orderedLocks says that rows are locked in the order of an ORDER BY.
+	orderedLocks bool
 	// writeLock says that a transaction must take the database's one write
 	// lock before it reads, or a later write may find it taken.
 	writeLock bool
@@ -36,11 +41,19 @@ type dialect struct {
 	// where the driver does not tell either.
 	lastInsertID string
 
+	// inTransaction asks whether the connection is within a transaction.
+	inTransaction func(ctx context.Context, conn gorm.ConnPool) (bool, error)
+	// errorsEnd says that a statement that fails may end its transaction, so
+	// that the next one is committed by itself.
+	errorsEnd bool
+
 	// facts asks the catalog about a table.
 	facts func(ctx context.Context, conn gorm.ConnPool, t *table) (facts, error)
 	// row is the select list of whole rows of the table under the name that
 	// the statement knows it by.
 	row func(t *table, name string) string
+	// tuple is an expression for several values as one text.
+	tuple func(terms []string) string
 	// documents says that the select list is one JSON document.
 	documents bool
 	// encode appends the JSON of a value read from a column of that type.
@@ -56,10 +69,13 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 			insertReturning: true, updateReturning: true, deleteReturning: true, oldReturning: true,
 			insertedFlag: "(xmax = 0)",
 			lock:         " FOR NO KEY UPDATE", keyLock: " FOR UPDATE",
-			facts:     postgresFacts,
-			documents: true,
-			row:       documentRow,
-			encode:    encodeAny,
+			orderedLocks:  true,
+			inTransaction: postgresInTransaction,
+			facts:         postgresFacts,
+			documents:     true,
+			tuple:         func(terms []string) string { return "ROW(" + strings.Join(terms, ",") + ")::text" },
+			row:           documentRow,
+			encode:        encodeAny,
 		}, nil
 	case "sqlite":
 		if !slices.Contains(create, "RETURNING") {
@@ -68,12 +84,15 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 		return dialect{
 			syntax:          sqliteSyntax,
 			insertReturning: true, updateReturning: true, deleteReturning: true,
-			writeLock:    true,
-			folds:        true,
-			lastInsertID: "SELECT last_insert_rowid()",
-			facts:        sqliteFacts,
-			row:          storedRow,
-			encode:       encodeSQLite,
+			writeLock:     true,
+			folds:         true,
+			lastInsertID:  "SELECT last_insert_rowid()",
+			inTransaction: sqliteInTransaction,
+			errorsEnd:     true,
+			facts:         sqliteFacts,
+			row:           storedRow,
+			tuple:         func(terms []string) string { return "quote(" + strings.Join(terms, ")||','||quote(") + ")" },
+			encode:        encodeSQLite,
 		}, nil
 	case "mysql":
 		return dialect{
@@ -81,12 +100,15 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 			insertReturning: slices.Contains(create, "RETURNING"),
 			deleteReturning: slices.Contains(remove, "RETURNING"),
 			lock:            " FOR UPDATE", keyLock: " FOR UPDATE",
-			prepareReads: true,
-			folds:        true,
-			lastInsertID: "SELECT LAST_INSERT_ID()",
-			facts:        mysqlFacts,
-			row:          wholeRow,
-			encode:       encodeMySQL,
+			byPrimary:     " FORCE INDEX (PRIMARY)",
+			prepareReads:  true,
+			folds:         true,
+			lastInsertID:  "SELECT LAST_INSERT_ID()",
+			inTransaction: mysqlInTransaction,
+			errorsEnd:     true,
+			facts:         mysqlFacts,
+			row:           wholeRow,
+			encode:        encodeMySQL,
 		}, nil
 	default:
 		return dialect{}, fmt.Errorf("hooks: database %q is not supported; use postgres, sqlite or mysql", db.Name())

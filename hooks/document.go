@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -34,6 +35,9 @@ func (c *capturer) fromDocuments(t *table, b *buffer) (*images, error) {
 			return nil, fmt.Errorf("hooks: a row came as a broken document: %w", err)
 		}
 		set.rows[i].cells = cells
+		if len(values) > 1 {
+			set.rows[i].place = values[1]
+		}
 	}
 	c.setColumns(set, t, names)
 	for i := range set.rows {
@@ -72,8 +76,8 @@ func presentDocument(cell []byte, typeName string) []byte {
 	case "json", "jsonb":
 		return appendString(nil, string(cell))
 	case "bytea":
-		if text, ok := parameter(cell).(string); ok && strings.HasPrefix(text, `\x`) {
-			if raw, err := hex.DecodeString(text[2:]); err == nil {
+		if text, ok := parameter(cell).(string); ok {
+			if raw, err := bytesOf(text); err == nil {
 				return appendBytes(nil, raw)
 			}
 		}
@@ -85,6 +89,32 @@ func presentDocument(cell []byte, typeName string) []byte {
 		}
 	}
 	return cell
+}
+
+// bytesOf reads the text of a bytea in either form of bytea_output.
+func bytesOf(text string) ([]byte, error) {
+	if digits, ok := strings.CutPrefix(text, `\x`); ok {
+		return hex.DecodeString(digits)
+	}
+	var raw []byte
+	for len(text) > 0 {
+		escaped, ok := strings.CutPrefix(text, `\`)
+		switch {
+		case !ok:
+			raw, text = append(raw, text[0]), text[1:]
+		case strings.HasPrefix(escaped, `\`):
+			raw, text = append(raw, '\\'), escaped[1:]
+		case len(escaped) < 3:
+			return nil, fmt.Errorf("%q is no bytea", text)
+		default:
+			octal, err := strconv.ParseUint(escaped[:3], 8, 8)
+			if err != nil {
+				return nil, err
+			}
+			raw, text = append(raw, byte(octal)), escaped[3:]
+		}
+	}
+	return raw, nil
 }
 
 // splitObject cuts a JSON object that the database wrote into its names and

@@ -14,7 +14,7 @@ func (i *interceptor) events(set *images, changes []change) []event.Event {
 		return nil
 	}
 	events := make([]event.Event, 0, len(changes))
-	for _, c := range changes {
+	for _, c := range inSequence(changes) {
 		if e, ok := i.eventOf(set, c); ok {
 			events = append(events, e)
 		}
@@ -34,38 +34,41 @@ func (i *interceptor) events(set *images, changes []change) []event.Event {
 }
 
 func (i *interceptor) eventOf(set *images, c change) (event.Event, bool) {
-	e := event.Event{Category: event.CategoryModel, ActionObject: i.table.object}
-	all := func(int) bool { return true }
-	switch {
-	case c.before == nil && c.after == nil:
+	action, differs, ok := i.actionOf(set, c)
+	if !ok {
 		return event.Event{}, false
+	}
+	e := event.Event{
+		Category: event.CategoryModel, Action: action, ActionObject: i.table.object, BeforeUnknown: c.unknown,
+	}
+	chosen := func(column int) bool { return differs == nil || i.State == StateFull || differs[column] }
+	switch {
 	case c.unknown:
-		e.Action, e.BeforeUnknown = event.ActionChanged, true
-		e.Result = i.result(set, nil, c.after, all)
-	case c.before == nil:
-		e.Action = event.ActionCreated
-		e.Result = i.result(set, nil, c.after, all)
-	case c.after == nil:
-		e.Action = event.ActionDeleted
-		e.Result = i.result(set, c.before, nil, all)
+		e.Result = i.result(set, nil, c.after, chosen)
+	case differs != nil && action == event.ActionDeleted:
+		e.Result = i.softDeleted(set, c, func(column int) bool { return differs[column] })
 	default:
-		differs, counts := set.changes(*c.before, *c.after)
-		if !counts {
-			return event.Event{}, false
-		}
-		changed := func(column int) bool { return differs[column] }
-		e.Action = i.action(set, c)
-		if e.Action == event.ActionDeleted {
-			e.Result = i.softDeleted(set, c, changed)
-		} else {
-			if i.State == StateFull {
-				changed = all
-			}
-			e.Result = i.result(set, c.before, c.after, changed)
-		}
+		e.Result = i.result(set, c.before, c.after, chosen)
 	}
 	i.name(&e, set, c)
 	return e, true
+}
+
+// actionOf says what happened to a row, and where it was there before and
+// after, which columns differ. A row that stayed the same has no action.
+func (i *interceptor) actionOf(set *images, c change) (action string, differs []bool, ok bool) {
+	switch {
+	case c.before == nil && c.after == nil:
+		return "", nil, false
+	case c.unknown:
+		return event.ActionChanged, nil, true
+	case c.before == nil:
+		return event.ActionCreated, nil, true
+	case c.after == nil:
+		return event.ActionDeleted, nil, true
+	}
+	differs, ok = set.changes(*c.before, *c.after)
+	return i.action(set, c), differs, ok
 }
 
 // name says which row the event is about. A row whose key changed is named by

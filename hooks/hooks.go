@@ -47,6 +47,10 @@ type Options struct {
 	Audited func(object, table string) bool
 	// State defaults to StateChanged.
 	State State
+	// MaxRows is how many rows a statement may change and still have an event
+	// for each of them. One that changes more has a single event that counts
+	// them instead. Zero is no limit.
+	MaxRows int
 	// Redact holds patterns of columns and JSON keys whose values are never
 	// stored; see eventaudit.Redact.
 	Redact []string

@@ -13,9 +13,13 @@ import (
 type image struct {
 	// key is the identity of the row within its table, raw the values of the
 	// key columns as the database takes them.
-	key   string
-	raw   []any
+	key string
+	raw []any
+	// place is where PostgreSQL has the row, in tables with triggers.
+	place any
 	cells [][]byte
+	// identity is what a trace of an upsert knows the row by.
+	identity string
 }
 
 // images are rows of one table with the same columns.

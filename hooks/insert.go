@@ -17,6 +17,7 @@ import (
 // insert captures an INSERT: the rows it created, and for an upsert the rows
 // it changed, told apart by what was there before.
 func (s *statement) insert() (outcome, error) {
+	s.inserts = true
 	done, err := s.insertRows()
 	if err == nil && done.result == nil && s.asksForID() {
 		done.insertID, err = s.insertedID(done)
@@ -62,32 +63,24 @@ func (s *statement) insertRows() (outcome, error) {
 	onConflict, upsert := s.db.Statement.Clauses["ON CONFLICT"].Expression.(clause.OnConflict)
 	replaces := s.replaces()
 	switch {
-	case !s.dialect.insertReturning:
-		return s.insertThenSelect(onConflict, upsert)
-	case replaces:
+	case replaces && !upsert && s.table.facts.replaces && (len(s.table.keys) == 0 || s.hides(s.uniques())):
+		return s.replacing(s.insertReturning)
+	case replaces && s.dialect.insertReturning:
 		return s.insertOrReplace()
 	case upsert && (!onConflict.DoNothing || s.dialect.prepareReads):
 		// MySQL's DO NOTHING is an update of nothing, which returns rows.
 		return s.upsert(onConflict)
+	case !s.dialect.insertReturning:
+		return s.insertThenSelect()
 	default:
 		return s.insertReturning()
 	}
 }
 
-// replaces reports whether the INSERT deletes rows in its way.
-func (s *statement) replaces() bool {
-	insert, _ := s.db.Statement.Clauses["INSERT"].Expression.(clause.Insert)
-	return strings.Contains(strings.ToUpper(insert.Modifier), "REPLACE")
-}
-
 // insertReturning captures an INSERT whose returned rows are exactly the rows
 // that it created.
 func (s *statement) insertReturning() (outcome, error) {
-	done, err := s.teeImages(created)
-	if err != nil {
-		return outcome{}, err
-	}
-	return s.withTriggers(done)
+	return s.teeImages(func(set *images) ([]change, error) { return s.lookAgain(set, created(set)) })
 }
 
 // created makes every row a new one.
@@ -99,21 +92,36 @@ func created(set *images) []change {
 	return changes
 }
 
+// unpaired leaves the pairing of the rows for later.
+func unpaired(*images) ([]change, error) { return nil, nil }
+
 // insertOrReplace captures SQLite's INSERT OR REPLACE, which deletes every
 // row that is in its way under any unique index.
 func (s *statement) insertOrReplace() (outcome, error) {
 	if len(s.table.keys) == 0 {
 		return outcome{}, fmt.Errorf("hooks: table %s has no primary key, so INSERT OR REPLACE into it cannot be captured; add one", s.table.quoted())
 	}
-	met, err := s.selectConflicting(s.uniques())
+	if s.hides(s.uniques()) {
+		return outcome{}, fmt.Errorf("hooks: table %s has a unique index over an expression, a collation or a default, so nobody can tell which rows INSERT OR REPLACE deletes; use OnConflict", s.table.quoted())
+	}
+	met, err := s.selectConflicting(look{}, s.uniques())
 	if err != nil {
 		return outcome{}, err
 	}
-	done, err := s.teeImages(func(*images) []change { return nil })
+	done, err := s.teeImages(unpaired)
+	if err != nil {
+		return outcome{}, err
+	}
+	left, err := s.byKey(s.table.keys, met.rawKeys())
 	if err != nil {
 		return outcome{}, err
 	}
 	after := index(done.images)
+	for key, row := range index(left) { // not in the way after all
+		if after[key] == nil {
+			after[key] = row
+		}
+	}
 	for i, row := range met.rows {
 		done.changes = append(done.changes, change{before: &met.rows[i], after: after[row.key]})
 		delete(after, row.key)
@@ -128,43 +136,19 @@ func (s *statement) insertOrReplace() (outcome, error) {
 
 // insertThenSelect captures an INSERT where the database returns nothing: the
 // rows are read by the keys they were given or were assigned.
-func (s *statement) insertThenSelect(onConflict clause.OnConflict, upsert bool) (outcome, error) {
+func (s *statement) insertThenSelect() (outcome, error) {
 	if len(s.table.keys) == 0 {
 		return outcome{}, fmt.Errorf("hooks: table %s has no primary key, so its changes cannot be captured on this database; add one", s.table.quoted())
-	}
-	met := &images{}
-	var err error
-	switch n := s.rowsWithTarget(s.uniques(), false); {
-	case !upsert:
-	case n == 0:
-		upsert = false // there is nothing that the rows could meet
-	case n < s.rowsOfValues() && s.rowsOfValues() > 1:
-		return outcome{}, errKeysUnknown
-	}
-	if upsert {
-		if met, err = s.selectConflicting(s.targets(onConflict)); err != nil {
-			return outcome{}, err
-		}
 	}
 	result, err := s.runExec(s.ConnPool, s.query, s.args)
 	if err != nil {
 		return outcome{}, err
 	}
-	done := outcome{result: result, images: &images{}}
-	if upsert {
-		done.images, err = s.selectConflicting(s.targets(onConflict))
-	}
-	if err == nil && len(done.images.rows) == 0 {
-		done.images, err = s.selectInserted(done)
-	}
-	if err != nil {
+	done := outcome{result: result}
+	if done.images, err = s.selectInserted(done); err != nil {
 		return outcome{}, err
 	}
-	before := index(met)
-	for i := range done.images.rows {
-		after := &done.images.rows[i]
-		done.changes = append(done.changes, change{before: before[after.key], after: after})
-	}
+	done.changes = created(done.images)
 	return done, nil
 }
 
@@ -204,6 +188,13 @@ func (s *statement) selectInserted(done outcome) (*images, error) {
 	if err != nil || affected == 0 {
 		return &images{}, err
 	}
+	if s.table.facts.moves { // the keys may be others by now
+		rows, err := s.arrived()
+		if err == nil && int64(len(rows.rows)) != affected {
+			err = errKeysUnknown
+		}
+		return rows, err
+	}
 	values, _ := s.db.Statement.Clauses["VALUES"].Expression.(clause.Values)
 	at := s.valuePlaces(values, s.table.keys)
 	if at == nil && len(s.table.keys) > 1 {
@@ -224,7 +215,7 @@ func (s *statement) selectInserted(done outcome) (*images, error) {
 	for i := range keys {
 		keys[i] = make([]any, len(s.table.keys))
 		for j := range keys[i] {
-			if at != nil && !isDefault(values.Values[i][at[j]]) {
+			if at != nil && !s.isAssigned(j, values.Values[i][at[j]], assigned) {
 				keys[i][j] = values.Values[i][at[j]]
 				continue
 			}
@@ -240,6 +231,16 @@ func (s *statement) selectInserted(done outcome) (*images, error) {
 		err = errKeysUnknown
 	}
 	return rows, err
+}
+
+// isAssigned reports whether the database chose the value of a key column,
+// which for MySQL's auto-increment keys zero asks for too.
+func (s *statement) isAssigned(key int, given any, assigned int64) bool {
+	if isDefault(given) {
+		return true
+	}
+	v := reflect.Indirect(reflect.ValueOf(given))
+	return assigned != 0 && s.table.same(s.table.keys[key], s.table.facts.autoIncrement) && (v.CanInt() || v.CanUint()) && v.IsZero()
 }
 
 // isDefault reports whether a value in VALUES leaves the choice to the

@@ -10,8 +10,9 @@ import (
 )
 
 // maxRestriction is how many keys a statement is held to by naming them; more
-// are put into a temporary table. A statement takes 65,535 parameters.
-const maxRestriction = 5000
+// are put into a temporary table. These are all in memory, while a statement
+// takes 65,535 parameters.
+const maxRestriction = memoryRows
 
 const keysTable = "event_audit_keys"
 

@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"slices"
+	"strings"
 
 	"gorm.io/gorm/schema"
 
@@ -24,8 +25,10 @@ type side struct {
 func linkOf(model *schema.Schema) *link {
 	keys := model.PrimaryFieldDBNames
 	var sides []side
-	for _, relation := range model.Relationships.Relations {
-		if relation.Type != schema.BelongsTo {
+	model.Relationships.Mux.RLock() // GORM may be adding those that others declare
+	defer model.Relationships.Mux.RUnlock()
+	for name, relation := range model.Relationships.Relations {
+		if strings.HasPrefix(name, "_") || relation.Type != schema.BelongsTo {
 			continue
 		}
 		s := side{object: relation.FieldSchema.Name}

@@ -12,6 +12,8 @@ type script struct {
 	schema bool
 	// transaction says that it begins or ends transactions by itself.
 	transaction bool
+	// ends says that it may end the transaction that it runs in.
+	ends bool
 	// counted says that the whole text is one write whose count of rows is
 	// the count that the database returns.
 	counted bool
@@ -88,7 +90,23 @@ func (p *parser) verb(t token, fresh bool) {
 		p.counted = p.depth == 0
 		p.add(t, p.changed(t))
 	case fresh && p.depth == 0:
+		p.ends = p.ends || p.mayEnd(t)
 		p.rare(t)
+	}
+}
+
+// mayEnd reports whether a statement that begins so may end the transaction.
+// In MySQL most that change no rows do; which ones depends on its version.
+func (p *parser) mayEnd(t token) bool {
+	ahead := p.scanner
+	switch {
+	case t.is("ROLLBACK"):
+		ahead.accept("WORK", "TRANSACTION")
+		return !ahead.accept("TO")
+	case p.syntax == mysqlSyntax:
+		return !t.is("SAVEPOINT", "RELEASE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC", "USE")
+	default:
+		return t.is("COMMIT", "END", "ABORT")
 	}
 }
 

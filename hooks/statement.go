@@ -3,6 +3,7 @@ package hooks
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -22,9 +23,11 @@ type statement struct {
 	args     []any
 	// wantsRows says that the statement has a RETURNING of its own.
 	wantsRows bool
+	// inserts says that it is an INSERT.
+	inserts bool
 	// wantsAll keeps all rows in memory, because they are compared as a whole.
 	wantsAll bool
-	// buffers are what was read for it, to be closed in the end.
+	// buffers are those with a file, to be closed in the end.
 	buffers []*buffer
 	// ran says that the statement itself succeeded: from here on an error
 	// would leave a change without its event.
@@ -63,6 +66,8 @@ func (s *statement) learn() error {
 		keys = model.PrimaryFieldDBNames
 	}
 	known.identify(keys)
+	found.moves = len(known.keys) > 0 && known.moveKeys(s.dialect.syntax, found.bodies)
+	found.bodies = nil
 	s.tables.put(keyOf(s.db.Statement), &known)
 	s.table = &known
 	return nil
@@ -97,15 +102,14 @@ type change struct {
 // call for.
 func (s *statement) execute() (outcome, error) {
 	verb, _, _ := strings.Cut(strings.TrimSpace(s.query), " ")
-	switch strings.ToUpper(verb) {
-	case "INSERT":
-		return s.insert()
-	case "UPDATE":
-		return s.update()
-	case "DELETE":
-		return s.delete()
-	default:
+	run, known := map[string]func() (outcome, error){"INSERT": s.insert, "UPDATE": s.update, "DELETE": s.delete}[strings.ToUpper(verb)]
+	switch {
+	case !known:
 		return outcome{}, &unknownStatementError{verb}
+	case s.table.facts.moves:
+		return s.following(run)
+	default:
+		return run()
 	}
 }
 
@@ -118,22 +122,22 @@ func (e *unknownStatementError) Error() string {
 }
 
 // tableName is the name that the statement knows the table by, quoted.
-func (s *statement) tableName() string { return s.table.quote(s.db.Statement.Table) }
+func (s *statement) tableName() string { return s.db.Statement.Quote(s.db.Statement.Table) }
 
 // tee runs the statement with the whole rows that it writes added to what it
 // returns, and splits the two.
-func (s *statement) tee(list string) (own, rows *buffer, err error) {
+func (s *statement) tee(query, list string) (own, rows *buffer, err error) {
 	joint := " RETURNING 1 AS "
 	if s.wantsRows {
 		joint = ", 1 AS "
 	}
-	return s.runQuery(s.ConnPool, s.query+joint+s.table.quote(mark)+","+list, s.args)
+	return s.runQuery(s.ConnPool, query+joint+s.table.quote(mark)+","+list, s.args)
 }
 
 // teeImages runs the statement and returns the rows that it wrote as changes;
 // made turns the images of some of them into changes.
-func (s *statement) teeImages(made func(*images) []change) (outcome, error) {
-	own, rows, err := s.tee(s.dialect.row(s.table, s.returningName()))
+func (s *statement) teeImages(made func(*images) ([]change, error)) (outcome, error) {
+	own, rows, err := s.tee(s.query, s.dialect.row(s.table, s.returningName())+s.place())
 	if err != nil {
 		return outcome{}, err
 	}
@@ -143,7 +147,8 @@ func (s *statement) teeImages(made func(*images) []change) (outcome, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		return set, made(set), nil
+		changes, err := made(set)
+		return set, changes, err
 	})
 	return done, err
 }
@@ -183,7 +188,7 @@ func (s *statement) runQuery(conn gorm.ConnPool, text string, args []any) (own, 
 		read = fetchPrepared
 	}
 	all, err := read(s.ctx, conn, text, args, s.wantsRows || s.wantsAll)
-	s.buffers = append(s.buffers, all)
+	s.closeLater(all)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -225,8 +230,16 @@ func (s *statement) selectRows(from *gorm.Statement) (*buffer, error) {
 		read = fetchPrepared
 	}
 	all, err := read(s.own, connpool.Unwrap(s.ConnPool), from.SQL.String(), from.Vars, s.wantsAll)
-	s.buffers = append(s.buffers, all)
+	s.closeLater(all)
 	return all, err
+}
+
+// closeLater keeps a buffer that has a file, and no other: the many small ones
+// of a large statement would add up to all of its rows.
+func (s *statement) closeLater(b *buffer) {
+	if b != nil && b.spill != nil {
+		s.buffers = append(s.buffers, b)
+	}
 }
 
 // close gives back the files of a large statement.
@@ -246,32 +259,22 @@ func (s *statement) takeWriteLock() error {
 		return nil
 	}
 	_, err := connpool.Unwrap(s.ConnPool).ExecContext(s.own, "DELETE FROM "+s.table.quoted()+" WHERE 0")
+	if err != nil && strings.Contains(err.Error(), "because it is a view") {
+		return nil // one without a trigger for deletes has nothing to lock
+	}
 	return err
 }
 
-// maxKeys is how many rows one look-up by key names; the most parameters a
-// statement may have is 32,766 on SQLite and 65,535 elsewhere.
-const maxKeys = 500
-
-// byKey reads the rows with the keys, locked, in chunks. A key is the values
-// of the key columns.
-func (s *statement) byKey(columns []string, keys [][]any) (*images, error) {
-	all := &buffer{}
-	for len(keys) > 0 {
-		n := min(len(keys), maxKeys)
-		q := s.fresh()
-		q.WriteString("SELECT " + s.dialect.row(s.table, s.table.quoted()) + " FROM " + s.table.quoted() + " WHERE ")
-		writeKeys(q, s.table, "", columns, keys[:n])
-		q.WriteString(s.dialect.lock)
-		part, err := s.selectRows(q)
-		if err != nil {
-			return nil, err
-		}
-		all.columns = part.columns
-		all.values = append(all.values, part.values...)
-		keys = keys[n:]
+// comparable turns the bytes of a column of bits into the number that they
+// are: MySQL takes bytes for such a column, and compares them as text.
+func (t *table) comparable(column string, value any) any {
+	bytes, ok := value.([]byte)
+	if !ok || len(bytes) > 8 || !t.among(t.facts.bits, column) {
+		return value
 	}
-	return s.imagesOf(s.table, all)
+	var number [8]byte
+	copy(number[8-len(bytes):], bytes)
+	return binary.BigEndian.Uint64(number[:])
 }
 
 // writeKeys writes the condition that a row has one of the keys. The columns
@@ -290,7 +293,7 @@ func writeKeys(to *gorm.Statement, t *table, name string, columns []string, keys
 			if i > 0 {
 				to.WriteByte(',')
 			}
-			to.AddVar(to, key[0])
+			to.AddVar(to, t.comparable(columns[0], key[0]))
 		}
 		to.WriteByte(')')
 		return
@@ -306,7 +309,7 @@ func writeKeys(to *gorm.Statement, t *table, name string, columns []string, keys
 				to.WriteString(" AND ")
 			}
 			to.WriteString(qualified[j] + " = ")
-			to.AddVar(to, value)
+			to.AddVar(to, t.comparable(columns[j], value))
 		}
 		to.WriteByte(')')
 	}

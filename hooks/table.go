@@ -47,11 +47,34 @@ type facts struct {
 	uniques uniqueIndexes
 	// triggers says that triggers may change a row after RETURNING saw it.
 	triggers bool
+	// restores says that triggers may insert a row again that was deleted.
+	restores bool
+	// bodies are the triggers of the database that may move keys, and moves
+	// says that they do.
+	bodies []trigger
+	moves  bool
+	// replaces says that a constraint of an SQLite table deletes the rows in
+	// the way of others.
+	replaces bool
 	// composed says that the table is made of others (partitions, a view), so
 	// that its rows have no system columns.
 	composed bool
 	// autoIncrement is the column of that kind, where the database has such.
 	autoIncrement string
+	// defaulted are the generated columns, and on SQLite also those that it
+	// fills in when an INSERT does not name them.
+	defaulted []string
+	// made are the columns that PostgreSQL makes a value for, each time
+	// another: from a sequence or by a function.
+	made []string
+	// bits are the columns that compare with numbers and not with the bytes
+	// that drivers and models have for them.
+	bits []string
+	// bytes are the columns of bytes that are no text, on MySQL.
+	bytes []string
+	// transactional says that a savepoint holds for the table; only MySQL has
+	// tables for which it does not.
+	transactional bool
 	// version changes with the schema, where the columns must be named.
 	version int64
 }
@@ -77,6 +100,11 @@ func (t *table) same(a, b string) bool { return a == b || t.folds && strings.Equ
 // among reports whether the column is one of the names.
 func (t *table) among(names []string, column string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return t.same(name, column) })
+}
+
+// sameColumns reports whether two sets of names are the same columns.
+func (t *table) sameColumns(a, b []string) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(b, func(name string) bool { return !t.among(a, name) })
 }
 
 // identify chooses the columns that tell rows apart: the model's key where the
@@ -136,11 +164,14 @@ func keyOf(stmt *gorm.Statement) tableKey {
 	return key
 }
 
-func quoter(d gorm.Dialector) func(string) string {
+// quoter quotes one name, whatever is in it; GORM's own would cut it at dots.
+func quoter(in syntax) func(string) string {
+	quote := "`" // in SQLite double quotes may make a string of a name
+	if in == postgresSyntax {
+		quote = `"`
+	}
 	return func(name string) string {
-		var quoted strings.Builder
-		d.QuoteTo(&quoted, name)
-		return quoted.String()
+		return quote + strings.ReplaceAll(name, quote, quote+quote) + quote
 	}
 }
 
@@ -219,9 +250,11 @@ func (c *capturer) tableOf(db *gorm.DB) (*table, error) {
 
 // resolve finds out about a table what needs no catalog.
 func (c *capturer) resolve(db *gorm.DB, key tableKey) (*table, error) {
-	t := &table{name: key.name, quote: quoter(db.Dialector), folds: c.dialect.folds}
+	t := &table{name: key.name, quote: quoter(c.dialect.syntax), folds: c.dialect.folds}
 	if key.expr != "" {
 		t.schema, t.name = realName(key.expr)
+	} else if strings.Contains(key.name, ".") {
+		t.schema, t.name = realName(key.name)
 	}
 	t.object = t.name
 	model := key.schema

@@ -14,25 +14,37 @@ import (
 )
 
 // begin returns the transaction that the statement's event belongs to: the
-// one it runs in, or, where GORM opened none, one around this statement alone.
+// one it runs in, or, where there is none, one around this statement alone.
 // Hooks and associations stay outside of it, as the app asked for. The end
-// function commits it, or rolls it back when the statement failed.
-func begin(ctx context.Context, pool gorm.ConnPool) (conn gorm.ConnPool, end func(failed bool) error, err error) {
-	running := func(bool) error { return nil }
-	if _, ok := pool.(gorm.TxCommitter); ok {
-		return pool, running, nil
+// function ends it by what became of the statement.
+func (c *capturer) begin(ctx context.Context, pool gorm.ConnPool) (conn gorm.ConnPool, end func(problem error) error, err error) {
+	running := func(error) error { return nil }
+	switch raw := connpool.Unwrap(pool).(type) {
+	case *sql.Conn:
+		// The app may have begun a transaction on it by hand.
+		_, end, err = c.enclose(ctx, raw)
+		return pool, end, err
+	case *sql.Tx:
+		if !c.doubts.about(raw) {
+			return pool, running, nil
+		}
+		open, end, err := c.enclose(ctx, raw)
+		if err == nil && open {
+			c.doubts.settle(raw)
+		} else {
+			c.transactions.forget(weak.Make(raw)) // what follows is none of it
+		}
+		return pool, end, err
 	}
-	if _, ok := pool.(*sql.Conn); ok || !connpool.Begins(pool) {
-		// The app may have begun a transaction on a connection by hand; a
-		// BEGIN of ours would then end in committing the app's.
+	if _, ok := pool.(gorm.TxCommitter); ok || !connpool.Begins(pool) {
 		return pool, running, nil
 	}
 	conn, tx, err := connpool.Begin(ctx, pool, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	return conn, func(failed bool) error {
-		if failed {
+	return conn, func(problem error) error {
+		if problem != nil {
 			return connpool.Rollback(tx)
 		}
 		return tx.Commit()

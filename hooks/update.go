@@ -26,8 +26,10 @@ func (s *statement) update() (outcome, error) {
 		return s.updateBlind()
 	case len(s.table.keys) == 0:
 		return s.updateUnpaired()
-	case s.dialect.oldReturning && !s.has("FROM"):
+	case s.dialect.oldReturning && (!s.has("FROM") || len(s.joined()) > 0 && !s.wantsRows):
 		return s.updateReturningOld()
+	case s.resolves(s.updateModifier(), "REPLACE"):
+		return s.replacing(s.updateAfterSelect)
 	default:
 		return s.updateAfterSelect()
 	}
@@ -56,32 +58,48 @@ func (s *statement) has(name string) bool {
 // updateReturningOld does it in one statement: a CTE locks the rows and keeps
 // them as documents, the UPDATE joins it by key and returns both.
 func (s *statement) updateReturningOld() (outcome, error) {
-	const old, row, key = "__old", "__row", "__key"
+	const old, row, key, origin = "__old", "__row", "__key", "__table"
 	t, quote := s.tableName(), s.table.quote
 	q := s.fresh()
 	q.WriteString("WITH " + quote(old) + " AS (SELECT " + s.dialect.row(s.table, t) + " AS " + quote(row))
 	for i, column := range s.table.keys {
 		q.WriteString("," + t + "." + quote(column) + " AS " + quote(key+strconv.Itoa(i)))
 	}
+	if !s.table.facts.composed { // tables that inherit from it may have the same key
+		q.WriteString("," + t + ".tableoid AS " + quote(origin))
+	}
 	q.WriteString(" FROM ")
 	target(q)
+	s.writeJoined(q)
 	q.WriteByte(' ')
 	q.Build("WHERE")
-	q.WriteString(s.lock() + ") ")
+	q.WriteString(s.lock())
+	if s.has("FROM") {
+		q.WriteString(" OF " + t)
+	}
+	q.WriteString(") ")
 	q.Build("UPDATE", "SET")
-	q.WriteString(" FROM " + quote(old) + " WHERE ")
+	q.WriteString(" FROM " + quote(old))
+	s.writeJoined(q)
+	q.WriteString(" WHERE ")
+	if s.has("FROM") {
+		s.writeWhere(q)
+	}
 	for i, column := range s.table.keys {
 		if i > 0 {
 			q.WriteString(" AND ")
 		}
 		q.WriteString(t + "." + quote(column) + " = " + quote(old) + "." + quote(key+strconv.Itoa(i)))
 	}
+	if !s.table.facts.composed {
+		q.WriteString(" AND " + t + ".tableoid = " + quote(old) + "." + quote(origin))
+	}
 	q.WriteString(" RETURNING ")
 	if s.wantsRows {
 		s.ownReturning(q)
 		q.WriteByte(',')
 	}
-	q.WriteString("1 AS " + quote(mark) + "," + s.dialect.row(s.table, t) + "," + quote(old) + "." + quote(row))
+	q.WriteString("1 AS " + quote(mark) + "," + quote(old) + "." + quote(row) + "," + s.dialect.row(s.table, t) + s.place())
 
 	own, both, err := s.runQuery(s.ConnPool, q.SQL.String(), q.Vars)
 	if err != nil {
@@ -89,11 +107,11 @@ func (s *statement) updateReturningOld() (outcome, error) {
 	}
 	done := outcome{own: own, affected: both.count()}
 	err = done.take(both, func(piece *buffer) (*images, []change, error) {
-		after, err := s.imagesOf(s.table, piece.cut(0, 1))
+		after, err := s.imagesOf(s.table, piece.cut(1, len(piece.columns)))
 		if err != nil {
 			return nil, nil, err
 		}
-		before, err := s.imagesOf(s.table, piece.cut(1, 2))
+		before, err := s.imagesOf(s.table, piece.cut(0, 1))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -140,11 +158,16 @@ func (s *statement) updateAfterSelect() (outcome, error) {
 	}
 	done := outcome{}
 	var after *images // nil: to be looked up by key
+	returns := s.dialect.updateReturning && !s.table.facts.triggers && locked.rows.spill == nil
 	switch {
+	case !returns && len(locked.moved) > 0 && s.resolves(s.updateModifier(), "IGNORE"):
+		return outcome{}, s.errIgnoredMoves()
 	case !s.dialect.updateReturning:
 		done.result, err = s.runRestricted("UPDATE", locked)
-	case !s.table.facts.triggers && locked.rows.spill == nil:
-		done, err = s.teeImages(func(*images) []change { return nil })
+	case s.dialect.oldReturning:
+		return s.updateJoined(locked)
+	case returns:
+		done, err = s.teeImages(unpaired)
 		after = done.images
 	case s.wantsRows:
 		done.own, _, err = s.runQuery(s.ConnPool, s.query, s.args)
@@ -158,98 +181,6 @@ func (s *statement) updateAfterSelect() (outcome, error) {
 		return s.pairUpdated(locked, piece, after)
 	})
 	return done, err
-}
-
-// pairUpdated finds what became of locked rows: among the images after, or by
-// their keys.
-func (s *statement) pairUpdated(locked *locked, piece *buffer, after *images) (*images, []change, error) {
-	before, err := s.imagesOf(s.table, piece.cut(0, locked.width))
-	if err != nil {
-		return nil, nil, err
-	}
-	keys := s.newKeys(before, locked.moved, piece.cut(locked.width, len(piece.columns)))
-	if after == nil {
-		if after, err = s.byKey(s.table.keys, keys); err != nil {
-			return nil, nil, err
-		}
-	}
-	found, seen := index(after), map[string]bool{}
-	var changes []change
-	for i := range before.rows {
-		c := change{before: &before.rows[i]}
-		if seen[c.before.key] { // a FROM may match a row more than once
-			continue
-		}
-		seen[c.before.key] = true
-		if len(locked.moved) == 0 {
-			c.after = found[c.before.key]
-		} else if c.after = found[s.keyText(before, keys[i])]; c.after == nil {
-			// The database may have converted what was assigned.
-			if c.after, err = s.moved(found, keys[i]); err != nil {
-				return nil, nil, err
-			}
-		}
-		changes = append(changes, c)
-	}
-	if len(after.columns) == 0 { // no row is left to name them
-		return before, changes, nil
-	}
-	return after, changes, nil
-}
-
-// moved finds a row by the key that was assigned to it, as the database
-// understands it.
-func (s *statement) moved(after map[string]*image, key []any) (*image, error) {
-	found, err := s.byKey(s.table.keys, [][]any{key})
-	if err != nil || len(found.rows) != 1 {
-		return nil, err
-	}
-	if known := after[found.rows[0].key]; known != nil {
-		return known, nil
-	}
-	return &found.rows[0], nil
-}
-
-// keyText is a key as the images have it.
-func (s *statement) keyText(set *images, key []any) string {
-	var text []byte
-	for i, value := range key {
-		var typeName string
-		if set.types != nil {
-			typeName = set.types[set.keys[i]]
-		}
-		text = append(s.dialect.encode(text, value, typeName), ',')
-	}
-	return string(text)
-}
-
-// movedKeys returns the assignments of the statement to key columns.
-func (s *statement) movedKeys() []clause.Assignment {
-	set, _ := s.db.Statement.Clauses["SET"].Expression.(clause.Set)
-	var moved []clause.Assignment
-	for _, assignment := range set {
-		if s.table.among(s.table.keys, assignment.Column.Name) {
-			moved = append(moved, assignment)
-		}
-	}
-	return moved
-}
-
-// newKeys returns the keys of the locked rows as the statement leaves them:
-// the old ones, or where it assigns to key columns what it assigns.
-func (s *statement) newKeys(before *images, moved []clause.Assignment, assigned *buffer) [][]any {
-	keys := before.rawKeys()
-	if len(moved) == 0 {
-		return keys
-	}
-	for i := range keys {
-		keys[i] = slices.Clone(keys[i])
-		for m, assignment := range moved {
-			place := slices.IndexFunc(s.table.keys, func(key string) bool { return s.table.same(key, assignment.Column.Name) })
-			keys[i][place] = assigned.values[i][m]
-		}
-	}
-	return keys
 }
 
 // locked are rows that a statement is about to change. Behind the columns of
@@ -272,11 +203,8 @@ func (s *statement) lockRows(verb string, moved []clause.Assignment) (*locked, e
 	}
 	q.WriteString(" FROM ")
 	target(q)
-	if from, ok := s.db.Statement.Clauses["FROM"]; ok && verb == "UPDATE" {
-		if tables, ok := from.Expression.(clause.From); ok && len(tables.Tables)+len(tables.Joins) > 0 {
-			q.WriteByte(',')
-			tables.Build(q)
-		}
+	if verb == "UPDATE" {
+		s.writeJoined(q)
 	}
 	q.WriteByte(' ')
 	built := s.db.Callback().Update().Clauses
@@ -318,19 +246,21 @@ func (s *statement) runRestricted(verb string, locked *locked) (sql.Result, erro
 	}
 	q := s.fresh()
 	if verb == "UPDATE" {
-		q.Build("UPDATE", "SET")
+		q.Build("UPDATE")
+		// It may have an index hint already, or need the index of a text.
+		if s.db.Statement.Clauses["UPDATE"].AfterExpression == nil && !s.searchesText() {
+			q.WriteString(s.byPrimary(s.table.keys))
+		}
+		q.WriteByte(' ')
+		q.Build("SET")
 	} else {
 		q.Build("DELETE", "FROM")
 	}
 	q.WriteString(" WHERE ")
-	if where, ok := s.db.Statement.Clauses["WHERE"].Expression.(clause.Where); ok && len(where.Exprs) > 0 {
-		q.WriteByte('(')
-		where.Build(q)
-		q.WriteString(") AND ")
-	}
+	s.writeWhere(q)
 	switch n := locked.rows.count(); {
-	case n == 0:
-		q.WriteString("1 = 0")
+	case n == 0: // never true, but only a row can tell: the WHERE may have an error to find
+		q.WriteString("LENGTH(" + s.tableName() + "." + s.table.quote(s.table.keys[0]) + ") < 0")
 	case n > maxRestriction:
 		drop, err := s.keysInTable(locked)
 		if err != nil {
@@ -367,12 +297,43 @@ func (s *statement) lookAgain(set *images, changes []change) ([]change, error) {
 		return nil, err
 	}
 	after := index(found)
+	changes = unchained(changes)
+	made := map[*image]bool{}
 	for i, c := range changes {
-		if c.after != nil {
-			changes[i].after = after[c.after.key]
+		if c.after == nil {
+			continue
 		}
+		now := after[c.after.key]
+		if now == nil && c.after.place != nil {
+			if now, err = s.atPlace(c.after.place); err != nil {
+				return nil, err
+			}
+		}
+		if c.before == nil && made[now] {
+			now = nil // the row that had the key first was moved away by a trigger
+		}
+		changes[i].after, made[now] = now, true
 	}
 	return changes, nil
+}
+
+// unchained makes one change of those that a statement made to the same row one
+// after the other: what triggers made of it in between nobody saw.
+func unchained(changes []change) []change {
+	at := map[*image]int{}
+	kept := changes[:0]
+	for _, c := range changes {
+		if i, again := at[c.before]; again && c.before != nil && c.after != nil {
+			delete(at, c.before)
+			kept[i].after, at[c.after] = c.after, i
+			continue
+		}
+		if c.after != nil {
+			at[c.after] = len(kept)
+		}
+		kept = append(kept, c)
+	}
+	return kept
 }
 
 // updateBlind captures a statement whose SQL another plugin wrote: the new
@@ -381,12 +342,12 @@ func (s *statement) updateBlind() (outcome, error) {
 	if !s.dialect.updateReturning {
 		return outcome{}, errors.New("hooks: another plugin wrote the SQL of this UPDATE, and the database cannot return the rows it changes; exclude the table with ignore.models or write the update through GORM")
 	}
-	return s.teeImages(func(set *images) []change {
+	return s.teeImages(func(set *images) ([]change, error) {
 		changes := created(set)
 		for i := range changes {
 			changes[i].unknown = true
 		}
-		return changes
+		return changes, nil
 	})
 }
 
@@ -407,7 +368,7 @@ func (s *statement) updateUnpaired() (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	done, err := s.teeImages(func(*images) []change { return nil })
+	done, err := s.teeImages(unpaired)
 	if err != nil {
 		return outcome{}, err
 	}

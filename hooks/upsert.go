@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"database/sql"
 	"fmt"
 	"slices"
 
@@ -10,174 +11,93 @@ import (
 	"github.com/eventaudit/eventaudit/internal/connpool"
 )
 
-// upsert captures INSERT ... ON CONFLICT DO UPDATE. The rows it may meet are
-// read and locked first; those it returns are paired with them by key.
+// upsert captures an INSERT that may update the rows in its way. They are read
+// and locked first. It may meet others all the same: another transaction puts
+// them there meanwhile, or nothing in the statement says that it will meet
+// them. Their values before are not known then, so the upsert is undone, they
+// are read and locked too, and it runs again.
 func (s *statement) upsert(onConflict clause.OnConflict) (outcome, error) {
 	targets := s.targets(onConflict)
 	if len(s.table.keys) == 0 {
-		if len(targets) != 1 {
-			return outcome{}, fmt.Errorf("hooks: table %s has no primary key, so an upsert into it cannot be captured; add one", s.table.quoted())
+		if err := s.keyedBy(targets); err != nil {
+			return outcome{}, err
 		}
-		keyed := *s.table // what it may conflict on tells its rows apart
-		keyed.keys = targets[0]
-		s.table = &keyed
 	}
+	run := s.upsertReturning
+	if s.dialect.prepareReads {
+		run = s.upsertTraced
+	}
+	var unseen [][]any
 	for tries := 1; ; tries++ {
-		met, err := s.selectConflicting(targets)
+		attempt, err := run(onConflict, targets, tries, unseen)
 		if err != nil {
 			return outcome{}, err
 		}
-		savepoint, err := s.beforeUpsert(met, tries)
-		if err != nil {
+		if len(attempt.unseen) == 0 || attempt.undo == nil {
+			return attempt.done, attempt.keep(s)
+		}
+		if err := attempt.undo(); err != nil {
 			return outcome{}, err
 		}
-		done, unseen, err := s.runUpsert(met, onConflict)
-		if err != nil {
-			return outcome{}, err
-		}
-		again, err := savepoint(unseen)
-		if err != nil {
-			return outcome{}, err
-		}
-		if !again {
-			return done, nil
-		}
+		unseen = append(unseen, attempt.unseen...)
 	}
-}
-
-// beforeUpsert sets a savepoint when the upsert may meet a row that was not
-// there when it looked, because another transaction puts it there meanwhile:
-// its values before would not be known. The returned function undoes the
-// upsert if that happened; the next look sees the row and locks it.
-func (s *statement) beforeUpsert(met *images, tries int) (after func(unseen bool) (again bool, err error), err error) {
-	const savepoint = "eventaudit_upsert"
-	values, _ := s.db.Statement.Clauses["VALUES"].Expression.(clause.Values)
-	_, inTransaction := s.ConnPool.(gorm.TxCommitter)
-	if !s.flagsInserted() || !inTransaction || len(met.rows) >= len(values.Values) || tries == maxUpserts || !s.looksForAll() {
-		return func(bool) (bool, error) { return false, nil }, nil
-	}
-	conn := connpool.Unwrap(s.ConnPool)
-	_, err = conn.ExecContext(s.own, "SAVEPOINT "+savepoint)
-	return func(unseen bool) (bool, error) {
-		verb := "RELEASE SAVEPOINT "
-		if unseen {
-			verb = "ROLLBACK TO SAVEPOINT "
-		}
-		_, err := conn.ExecContext(s.own, verb+savepoint)
-		return unseen, err
-	}, err
-}
-
-// looksForAll reports whether the look was for every row of the upsert. A key
-// that the database makes may meet a row too; trying again would only make
-// another key.
-func (s *statement) looksForAll() bool {
-	onConflict, _ := s.db.Statement.Clauses["ON CONFLICT"].Expression.(clause.OnConflict)
-	return s.rowsWithTarget(s.targets(onConflict), true) == s.rowsOfValues()
-}
-
-// flagsInserted reports whether the rows that an upsert returns say whether
-// they were inserted.
-func (s *statement) flagsInserted() bool {
-	return s.dialect.insertedFlag != "" && !s.table.facts.composed
 }
 
 // maxUpserts is how often an upsert is tried. What it met unseen even then is
 // recorded with its values before unknown.
 const maxUpserts = 3
 
-// runUpsert runs the upsert and pairs what it returns with the rows it was
-// expected to meet. Unseen says that it changed another one.
-func (s *statement) runUpsert(met *images, onConflict clause.OnConflict) (done outcome, unseen bool, err error) {
-	list := s.dialect.row(s.table, s.returningName())
-	flagged := s.flagsInserted()
-	if flagged {
-		list = s.dialect.insertedFlag + "," + list
-	}
-	own, rows, err := s.tee(list)
-	if err != nil {
-		return outcome{}, false, err
-	}
-	var inserted []bool
-	if flagged {
-		for _, values := range rows.values {
-			flag, _ := values[0].(bool)
-			inserted = append(inserted, flag)
-		}
-		rows = rows.cut(1, len(rows.columns))
-	}
-	done = outcome{own: own}
-	if done.images, err = s.imagesOf(s.table, rows); err != nil {
-		return outcome{}, false, err
-	}
-	before := index(met)
-	for i := range done.images.rows {
-		after := &done.images.rows[i]
-		c := change{before: before[after.key], after: after}
-		c.unknown = c.before == nil && flagged && !inserted[i]
-		done.changes = append(done.changes, c)
-		before[after.key] = after // the same row again: changed from here
-	}
-	done.affected = s.upsertAffected(done)
-	if err := s.pairMoved(&done, met, onConflict); err != nil {
-		return outcome{}, false, err
-	}
-	unseen = slices.ContainsFunc(done.changes, func(c change) bool { return c.unknown })
-	done, err = s.withTriggers(done)
-	return done, unseen, err
+// attempt is one run of an upsert.
+type attempt struct {
+	done outcome
+	// unseen are the keys of the rows that it met unseen.
+	unseen [][]any
+	// undo takes it back; nil where that is not possible or not worth it.
+	undo func() error
 }
 
-// pairMoved mends the changes of an upsert that assigns key columns: a row it
-// met may go on under another key, and then is not a new one.
-func (s *statement) pairMoved(done *outcome, met *images, onConflict clause.OnConflict) error {
-	moves := slices.ContainsFunc(onConflict.DoUpdates, func(a clause.Assignment) bool {
-		return s.table.among(s.table.keys, a.Column.Name)
-	})
-	if !moves || len(met.rows) == 0 {
+// keep ends an attempt that stands.
+func (a *attempt) keep(s *statement) error {
+	if a.undo == nil || s.dialect.prepareReads { // MySQL's next savepoint takes its place
 		return nil
 	}
-	left, err := s.byKey(s.table.keys, met.rawKeys())
-	if err != nil {
-		return err
-	}
-	var gone []*image
-	for i, still := 0, index(left); i < len(met.rows); i++ {
-		if still[met.rows[i].key] == nil {
-			gone = append(gone, &met.rows[i])
-		}
-	}
-	var fresh []*change
-	for i := range done.changes {
-		if done.changes[i].before == nil {
-			fresh = append(fresh, &done.changes[i])
-		}
-	}
-	for i, row := range gone {
-		if len(gone) == 1 && len(fresh) == 1 {
-			fresh[i].before, fresh[i].unknown = row, false
-			continue
-		}
-		done.changes = append([]change{{before: row}}, done.changes...)
-	}
-	return nil
+	_, err := connpool.Unwrap(s.ConnPool).ExecContext(s.own, "RELEASE SAVEPOINT "+upsertSavepoint)
+	return err
 }
 
-// upsertAffected is the row count that the statement would have had without
-// RETURNING: MySQL counts an updated row twice and an untouched one not at
-// all.
-func (s *statement) upsertAffected(done outcome) int64 {
-	if !s.dialect.prepareReads {
-		return int64(len(done.changes))
+const upsertSavepoint = "eventaudit_upsert"
+
+// savepoint prepares to undo an upsert. It returns nil at the last try, and
+// where a pool of a foreign kind may not be in a transaction.
+func (s *statement) savepoint(tries int) (undo func() error, err error) {
+	conn := connpool.Unwrap(s.ConnPool)
+	_, own := conn.(*sql.Conn) // put into a transaction before
+	if _, within := conn.(gorm.TxCommitter); !within && !own || tries == maxUpserts {
+		return nil, nil
 	}
-	var n int64
-	for _, c := range done.changes {
-		if c.before == nil {
-			n++
-		} else if differs, _ := done.images.changes(*c.before, *c.after); slices.Contains(differs, true) {
-			n += 2
+	if _, err := conn.ExecContext(s.own, "SAVEPOINT "+upsertSavepoint); err != nil {
+		return nil, err
+	}
+	return func() error {
+		_, err := conn.ExecContext(s.own, "ROLLBACK TO SAVEPOINT "+upsertSavepoint)
+		return err
+	}, nil
+}
+
+// keyedBy makes what the upsert may conflict on tell the rows of a table apart
+// that has no key.
+func (s *statement) keyedBy(targets [][]string) error {
+	if len(targets) == 1 {
+		for _, index := range s.table.facts.uniques {
+			if !index.partial && s.table.sameColumns(index.columns, targets[0]) {
+				keyed := *s.table
+				keyed.keys = index.columns
+				s.table = &keyed
+				return nil
+			}
 		}
 	}
-	return n
+	return fmt.Errorf("hooks: table %s has no primary key, so an upsert into it cannot be captured; add one", s.table.quoted())
 }
 
 // targets returns the column sets that the INSERT may conflict on.
@@ -195,7 +115,8 @@ func (s *statement) targets(onConflict clause.OnConflict) [][]string {
 	return [][]string{target}
 }
 
-// uniques returns the columns of every unique index.
+// uniques returns the columns of every unique index. What is no column in it
+// has no name.
 func (s *statement) uniques() [][]string {
 	var sets [][]string
 	for _, index := range s.table.facts.uniques {
@@ -204,13 +125,19 @@ func (s *statement) uniques() [][]string {
 	return sets
 }
 
-// selectConflicting reads and locks the rows that have the values which the
-// INSERT brings for one of the targets.
-func (s *statement) selectConflicting(targets [][]string) (*images, error) {
-	values, _ := s.db.Statement.Clauses["VALUES"].Expression.(clause.Values)
-	all := &images{}
-	seen := map[string]bool{}
+// selectConflicting reads the rows that have the values which the INSERT
+// brings for one of the targets.
+func (s *statement) selectConflicting(how look, targets [][]string) (*images, error) {
+	values, all := s.values(), &images{}
 	for _, target := range targets {
+		if s.hasExpressions(target) {
+			found, err := s.rowsByExpressions(how, target)
+			if err != nil {
+				return nil, err
+			}
+			all.join(found)
+			continue
+		}
 		at := s.valuePlaces(values, target)
 		if at == nil {
 			continue
@@ -225,21 +152,42 @@ func (s *statement) selectConflicting(targets [][]string) (*images, error) {
 				keys = append(keys, key)
 			}
 		}
-		found, err := s.byKey(target, keys)
+		found, err := s.rowsBy(how, target, keys)
 		if err != nil {
 			return nil, err
 		}
-		for _, row := range found.rows {
-			if !seen[row.key] {
-				seen[row.key] = true
-				all.rows = append(all.rows, row)
-			}
-		}
-		if len(found.rows) > 0 {
-			all.columns, all.keys = found.columns, found.keys
-		}
+		all.join(found)
 	}
 	return all, nil
+}
+
+// hasExpressions reports whether a target that the statement names is more
+// than columns.
+func (s *statement) hasExpressions(target []string) bool {
+	return !slices.Contains(target, "") && slices.ContainsFunc(target, func(name string) bool {
+		_, ok := s.table.column(name)
+		return !ok
+	})
+}
+
+// values returns what the INSERT brings.
+func (s *statement) values() clause.Values {
+	values, _ := s.db.Statement.Clauses["VALUES"].Expression.(clause.Values)
+	return values
+}
+
+// join adds the rows that are not there yet.
+func (set *images) join(others *images) {
+	if len(others.rows) == 0 {
+		return
+	}
+	there := index(set)
+	set.columns, set.types, set.keys = others.columns, others.types, others.keys
+	for _, row := range others.rows {
+		if there[row.key] == nil {
+			set.rows = append(set.rows, row)
+		}
+	}
 }
 
 // valuePlaces finds the columns among those that the INSERT names; nil when

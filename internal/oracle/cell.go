@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"github.com/eventaudit/eventaudit/event"
 )
 
 // cellText is an SQL expression that renders a cell as JSON by the means of
@@ -23,12 +25,17 @@ func cellText(db *gorm.DB, column, typeName string) string {
 		}
 		return "to_json(" + column + ")::text"
 	case "sqlite":
+		if strings.HasPrefix(typeName, "BOOL") {
+			return "CASE " + column + " WHEN 0 THEN 'false' WHEN 1 THEN 'true' ELSE json_quote(+" + column + ") END"
+		}
 		return "CASE typeof(" + column + ") WHEN 'null' THEN NULL WHEN 'blob' THEN json_object('hex', hex(" + column + "))" +
 			" WHEN 'real' THEN printf('%!.17g', " + column + ") ELSE json_quote(+" + column + ") END"
 	default:
 		switch {
 		case strings.Contains(typeName, "BLOB") || strings.Contains(typeName, "BINARY"):
 			return "IF(" + column + " IS NULL, NULL, JSON_OBJECT('hex', HEX(" + column + ")))"
+		case typeName == "BIT": // HEX of the number would leave out leading zeros
+			return "IF(" + column + " IS NULL, NULL, JSON_OBJECT('hex', HEX(CAST(" + column + " AS BINARY))))"
 		case strings.Contains(typeName, "INT") || strings.Contains(typeName, "DECIMAL") || typeName == "DOUBLE":
 			return "CAST(" + column + " AS CHAR)"
 		default:
@@ -100,6 +107,25 @@ func sameNumber(a, b json.Number) bool {
 	return fx == fy && strings.ContainsAny(a.String()+b.String(), ".eE")
 }
 
+// meaning is the same text for cells that are equal.
+func meaning(value any) string {
+	switch value := value.(type) {
+	case json.Number:
+		if number, ok := new(big.Rat).SetString(value.String()); ok {
+			return number.RatString()
+		}
+	case string:
+		if at, ok := parseTime(value); ok {
+			return at.UTC().String()
+		}
+	case map[string]any:
+		if raw, ok := binary(value); ok {
+			return hex.EncodeToString(raw) + " in hex"
+		}
+	}
+	return string(event.JSON(value))
+}
+
 func sameTime(a, b string) bool {
 	x, ok := parseTime(a)
 	y, too := parseTime(b)
@@ -107,6 +133,9 @@ func sameTime(a, b string) bool {
 }
 
 func parseTime(text string) (time.Time, bool) {
+	if rest, zero := strings.CutPrefix(text, "0000-00-00"); zero && strings.Trim(rest, "T 0:.") == "" {
+		return time.Time{}, true // what MySQL calls the zero date
+	}
 	for _, layout := range []string{
 		time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999",
 		"2006-01-02 15:04:05.999999999-07:00", "2006-01-02T15:04:05.999999999-07:00",

@@ -128,13 +128,21 @@ func Check(t T, db *gorm.DB, r repository.Repository, tables ...Table) {
 	t.Helper()
 	state := Replay(t, r)
 	for _, table := range tables {
+		trail := map[string]string{} // ids by identity
+		for id, row := range state[table.Object] {
+			if want := idOf(row, table.Keys); id != want {
+				t.Errorf("%s %s is called so in the trail, and has the key %s", table.Object, id, want)
+			}
+			trail[identity(row, table.Keys)] = id
+		}
 		live := read(t, db, table)
-		for id, row := range live {
-			replayed, ok := state[table.Object][id]
+		for key, row := range live {
+			id, ok := trail[key]
 			if !ok {
-				t.Errorf("%s %s is in the table and not in the trail: %v", table.Object, id, row)
+				t.Errorf("%s %s is in the table and not in the trail: %v", table.Object, key, row)
 				continue
 			}
+			replayed := state[table.Object][id]
 			for column, value := range row {
 				if !equal(value, replayed[column]) {
 					t.Errorf("%s %s: column %s is %#v in the table and %#v in the trail", table.Object, id, column, value, replayed[column])
@@ -144,15 +152,15 @@ func Check(t T, db *gorm.DB, r repository.Repository, tables ...Table) {
 				t.Errorf("%s %s has %d columns in the table and %d in the trail", table.Object, id, len(row), len(replayed))
 			}
 		}
-		for id, row := range state[table.Object] {
-			if _, ok := live[id]; !ok {
-				t.Errorf("%s %s is in the trail and not in the table: %v", table.Object, id, row)
+		for key, id := range trail {
+			if _, ok := live[key]; !ok {
+				t.Errorf("%s %s is in the trail and not in the table: %v", table.Object, id, state[table.Object][id])
 			}
 		}
 	}
 }
 
-// read returns the live rows by id, as the database itself turns them into
+// read returns the live rows by identity, as the database itself turns them into
 // text: a way that shares nothing with the capture.
 func read(t T, db *gorm.DB, table Table) map[string]Row {
 	t.Helper()
@@ -162,7 +170,7 @@ func read(t T, db *gorm.DB, table Table) map[string]Row {
 	}
 	var list []string
 	for _, column := range columns {
-		list = append(list, cellText(db, db.Statement.Quote(column.Name()), strings.ToUpper(column.DatabaseTypeName())))
+		list = append(list, cellText(db, quoted(db, column.Name()), strings.ToUpper(column.DatabaseTypeName())))
 	}
 	rows, err := db.Raw("SELECT " + strings.Join(list, ", ") + " FROM " + db.Statement.Quote(table.Name)).Rows()
 	if err != nil {
@@ -191,7 +199,7 @@ func read(t T, db *gorm.DB, table Table) map[string]Row {
 			}
 			row[column.Name()] = cell(*cells[i])
 		}
-		found[idOf(row, table.Keys)] = row
+		found[identity(row, table.Keys)] = row
 	}
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
@@ -199,18 +207,38 @@ func read(t T, db *gorm.DB, table Table) map[string]Row {
 	return found
 }
 
+// identity tells rows apart by what their keys mean, however they are written.
+func identity(row Row, keys []string) string {
+	list := make([]string, len(keys))
+	for i, key := range keys {
+		list[i] = meaning(row[key])
+	}
+	return strings.Join(list, ",")
+}
+
+// idOf is the id that events carry of a row of the trail: the key as text, or
+// as a JSON array when it has several columns.
 func idOf(row Row, keys []string) string {
 	if len(keys) == 1 {
 		if text, ok := row[keys[0]].(string); ok {
 			return text
 		}
-		return fmt.Sprint(row[keys[0]])
+		return string(event.JSON(row[keys[0]]))
 	}
 	list := make([]any, len(keys))
 	for i, key := range keys {
 		list[i] = row[key]
 	}
 	return string(event.JSON(list))
+}
+
+// quoted quotes a name that may have dots in it.
+func quoted(db *gorm.DB, name string) string {
+	quote := "`"
+	if db.Name() == "postgres" {
+		quote = `"`
+	}
+	return quote + strings.ReplaceAll(name, quote, quote+quote) + quote
 }
 
 // Objects lists the objects of a state, sorted.

@@ -51,6 +51,11 @@ func (r *recorder) Errorf(format string, args ...any) {
 }
 func (r *recorder) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 
+func renamed(e event.Event, id string) event.Event {
+	e.ActionObjectID = id
+	return e
+}
+
 // A trail that differs from the table is found out, in every way it can.
 func TestCheckBites(t *testing.T) {
 	t.Parallel()
@@ -79,6 +84,7 @@ func TestCheckBites(t *testing.T) {
 			"a wrong number":    {[]event.Event{changed(event.ActionCreated, `{"new":{"id":1,"n":50,"s":"x"}}`), second}, "column n"},
 			"null for text":     {[]event.Event{changed(event.ActionCreated, `{"new":{"id":1,"n":5,"s":null}}`), second}, "column s"},
 			"text for a number": {[]event.Event{changed(event.ActionCreated, `{"new":{"id":1,"n":"5","s":"x"}}`), second}, "column n"},
+			"another id":        {[]event.Event{renamed(first, "01"), second}, "is called so"},
 			"a missing column":  {[]event.Event{changed(event.ActionCreated, `{"new":{"id":1,"n":5}}`), second}, "columns"},
 		} {
 			trail := memrepo.New(nil)

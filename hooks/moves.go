@@ -1,0 +1,108 @@
+package hooks
+
+import (
+	"fmt"
+
+	"github.com/eventaudit/eventaudit/internal/connpool"
+)
+
+// A trigger may give a row another key behind the statement's back. Nothing
+// that the statement returns leads from one to the other, so the keys of the
+// whole table are put aside before it: the rows whose keys are not among them
+// afterwards are the ones that moved. That costs a look at every row, and only
+// where a trigger's text says that it may be needed.
+
+// asideTable holds the keys put aside.
+const asideTable = "event_audit_aside"
+
+// following runs a statement on a table whose triggers may move keys.
+func (s *statement) following(run func() (outcome, error)) (outcome, error) {
+	conn := connpool.Unwrap(s.ConnPool)
+	s.wantsAll = true // what moved is compared with all that changed
+	if _, err := conn.ExecContext(s.own, "CREATE TEMPORARY TABLE "+asideTable+" AS SELECT "+s.keyList("")+" FROM "+s.table.quoted()); err != nil {
+		return outcome{}, err
+	}
+	defer func() {
+		drop := "DROP TABLE "
+		if s.dialect.prepareReads { // MySQL, where any other DROP ends the transaction
+			drop = "DROP TEMPORARY TABLE "
+		}
+		if _, err := conn.ExecContext(s.own, drop+asideTable); err != nil {
+			s.Logger.WarnContext(s.own, "temporary table of keys was not dropped", "error", err)
+		}
+	}()
+	done, err := run()
+	if err != nil {
+		return outcome{}, err
+	}
+	arrived, err := s.arrived()
+	if err != nil {
+		return outcome{}, err
+	}
+	return s.paired(done, arrived)
+}
+
+// arrived reads the rows with keys that were not there before.
+func (s *statement) arrived() (*images, error) {
+	q := s.fresh()
+	q.WriteString("SELECT " + s.dialect.row(s.table, s.table.quoted()) + " FROM " + s.table.quoted() +
+		" WHERE NOT EXISTS (SELECT 1 FROM " + asideTable + " WHERE ")
+	for i, key := range s.table.keys {
+		if i > 0 {
+			q.WriteString(" AND ")
+		}
+		q.WriteString(asideTable + "." + s.table.quote(key) + " = " + s.table.quoted() + "." + s.table.quote(key))
+	}
+	q.WriteString(")" + s.dialect.lock)
+	rows, err := s.selectRows(q)
+	if err != nil {
+		return nil, err
+	}
+	return s.imagesOf(s.table, rows)
+}
+
+// paired gives the rows that arrived to those that are gone. One and one are
+// the same row. Of several nobody can say which became which: the old ones
+// stay deleted, the new ones are created, so that the trail still leads to the
+// table.
+func (s *statement) paired(done outcome, arrived *images) (outcome, error) {
+	known := map[string]bool{}
+	var gone []*change
+	for i, c := range done.changes {
+		if c.after == nil {
+			gone = append(gone, &done.changes[i])
+			continue
+		}
+		known[c.after.key] = true
+	}
+	var fresh []*image
+	for i, row := range arrived.rows {
+		if !known[row.key] {
+			fresh = append(fresh, &arrived.rows[i])
+		}
+	}
+	if len(fresh) == 0 {
+		return done, nil
+	}
+	if s.dialect.prepareReads && len(fresh) != len(gone) {
+		return outcome{}, fmt.Errorf("hooks: a trigger gives rows of table %s other keys while another transaction inserts into it; try again, or use REPEATABLE READ", s.table.quoted())
+	}
+	if len(done.images.columns) == 0 { // all that it wrote is gone
+		done.images = arrived
+	}
+	if len(fresh) == 1 && len(gone) == 1 {
+		gone[0].after = fresh[0]
+		return done, nil
+	}
+	for _, row := range fresh {
+		done.changes = append(done.changes, change{after: row})
+	}
+	return done, nil
+}
+
+// errLost says that a row was not found again although nothing is known that
+// moves it.
+func (s *statement) errLost() error {
+	s.tables.forget() // a trigger may be new
+	return fmt.Errorf("hooks: a row of table %s was not found again after its update, as when a trigger changes its key; try again, and let the app's user see the triggers (privilege TRIGGER)", s.table.quoted())
+}

@@ -1,0 +1,134 @@
+package hooks
+
+import (
+	"slices"
+
+	"gorm.io/gorm/clause"
+)
+
+// pairUpdated finds what became of locked rows: among the images after, or by
+// their keys.
+func (s *statement) pairUpdated(locked *locked, piece *buffer, after *images) (*images, []change, error) {
+	before, err := s.imagesOf(s.table, piece.cut(0, locked.width))
+	if err != nil {
+		return nil, nil, err
+	}
+	keys := s.newKeys(before, locked.moved, piece.cut(locked.width, len(piece.columns)))
+	returned := after != nil
+	if !returned {
+		if after, err = s.byKey(s.table.keys, keys); err != nil {
+			return nil, nil, err
+		}
+	}
+	found, seen := index(after), map[string]bool{}
+	var changes []change
+	var left [][]any // keys of rows that were not returned
+	for i := range before.rows {
+		c := change{before: &before.rows[i]}
+		if seen[c.before.key] { // a FROM may match a row more than once
+			continue
+		}
+		seen[c.before.key] = true
+		if len(locked.moved) == 0 {
+			c.after = found[c.before.key]
+		} else if c.after = found[s.keyText(before, keys[i])]; c.after == nil {
+			// The database may have converted what was assigned.
+			if c.after, err = s.moved(found, keys[i], returned); err != nil {
+				return nil, nil, err
+			}
+		}
+		if c.after == nil && returned {
+			left = append(left, before.rows[i].raw)
+		}
+		if c.after == nil && !s.dialect.updateReturning && !s.table.facts.moves {
+			return nil, nil, s.errLost()
+		}
+		changes = append(changes, c)
+	}
+	if err := s.leftAlone(changes, left, found); err != nil {
+		return nil, nil, err
+	}
+	if len(after.columns) == 0 { // no row is left to name them
+		return before, changes, nil
+	}
+	return after, changes, nil
+}
+
+// leftAlone finds the rows that the statement did not return because it left
+// them as they were, as OR IGNORE and constraints that say so do. Another row
+// may have their key by now.
+func (s *statement) leftAlone(changes []change, keys [][]any, returned map[string]*image) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	still, err := s.byKey(s.table.keys, keys)
+	if err != nil {
+		return err
+	}
+	there := index(still)
+	for i, c := range changes {
+		if c.after == nil && returned[c.before.key] == nil {
+			changes[i].after = there[c.before.key]
+		}
+	}
+	return nil
+}
+
+// moved finds a row by the key that was assigned to it, as the database
+// understands it. What it finds besides the rows that were returned is another
+// row, if they are known.
+func (s *statement) moved(after map[string]*image, key []any, returned bool) (*image, error) {
+	found, err := s.byKey(s.table.keys, [][]any{key})
+	if err != nil || len(found.rows) != 1 {
+		return nil, err
+	}
+	if known := after[found.rows[0].key]; known != nil {
+		return known, nil
+	}
+	if returned {
+		return nil, nil
+	}
+	return &found.rows[0], nil
+}
+
+// keyText is a key as the images have it.
+func (s *statement) keyText(set *images, key []any) string {
+	var text []byte
+	for i, value := range key {
+		var typeName string
+		if set.types != nil {
+			typeName = set.types[set.keys[i]]
+		}
+		text = append(s.dialect.encode(text, value, typeName), ',')
+	}
+	return string(text)
+}
+
+// movedKeys returns the assignments of the statement to key columns.
+func (s *statement) movedKeys() []clause.Assignment {
+	set, _ := s.db.Statement.Clauses["SET"].Expression.(clause.Set)
+	var moved []clause.Assignment
+	for _, assignment := range set {
+		if s.table.among(s.table.keys, assignment.Column.Name) {
+			moved = append(moved, assignment)
+		}
+	}
+	return moved
+}
+
+// newKeys returns the keys of the locked rows as the statement leaves them:
+// the old ones, or where it assigns to key columns what it assigns.
+func (s *statement) newKeys(before *images, moved []clause.Assignment, assigned *buffer) [][]any {
+	keys := before.rawKeys()
+	if len(moved) == 0 {
+		return keys
+	}
+	for i := range keys {
+		keys[i] = slices.Clone(keys[i])
+		for m, assignment := range moved {
+			place := slices.IndexFunc(s.table.keys, func(key string) bool { return s.table.same(key, assignment.Column.Name) })
+			keys[i][place] = assigned.values[i][m]
+		}
+	}
+	return keys
+}

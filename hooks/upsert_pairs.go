@@ -1,0 +1,185 @@
+package hooks
+
+import (
+	"slices"
+	"strings"
+)
+
+// pairReturned pairs the rows that the upsert returned, one for each row it
+// brought and in their order, with the steps of the trace. A row that was
+// returned more often than it was updated was inserted first.
+func (t *traced) pairReturned(done *outcome, steps []step) {
+	state := byIdentity(t.met)
+	inserts, updates := map[string]int{}, map[string][]string{}
+	for _, row := range done.images.rows {
+		inserts[row.identity]++
+	}
+	for _, step := range steps {
+		inserts[step.new]--
+		updates[step.new] = append(updates[step.new], step.old)
+	}
+	for i := range done.images.rows {
+		after := &done.images.rows[i]
+		c := change{after: after}
+		switch olds := updates[after.identity]; {
+		case inserts[after.identity] > 0:
+			inserts[after.identity]--
+		case len(olds) > 0:
+			if c.before = state[olds[0]]; c.before == nil {
+				c.unknown = true
+				t.unseen = append(t.unseen, olds[0])
+			}
+			delete(state, olds[0])
+			updates[after.identity] = olds[1:]
+		}
+		state[after.identity] = after
+		done.changes = append(done.changes, c)
+	}
+	t.pairAltered(done, steps, state, updates)
+}
+
+// pairAltered pairs the rows that went on under a key which the statement does
+// not give: a trigger does. The steps that are left are theirs.
+func (t *traced) pairAltered(done *outcome, steps []step, state map[string]*image, left map[string][]string) {
+	var gone []*image
+	var fresh []*change
+	for _, step := range steps {
+		if slices.Contains(left[step.new], step.old) && state[step.old] != nil {
+			gone = append(gone, state[step.old])
+			delete(state, step.old)
+		}
+	}
+	for i := range done.changes {
+		if c := &done.changes[i]; c.before == nil && !c.unknown {
+			fresh = append(fresh, c)
+		}
+	}
+	if len(gone) == len(fresh) && (len(gone) == 1 || len(steps) == len(done.changes)) {
+		gone, _ = pair(gone, fresh, func(_, _ *image) bool { return true })
+	}
+	for _, row := range gone {
+		done.changes = append([]change{{before: row}}, done.changes...)
+	}
+}
+
+func byIdentity(set *images) map[string]*image {
+	found := make(map[string]*image, len(set.rows))
+	for i := range set.rows {
+		found[set.rows[i].identity] = &set.rows[i]
+	}
+	return found
+}
+
+// passage is what the updates of one row came to.
+type passage struct{ first, last string }
+
+// passages joins the steps of every row.
+func passages(steps []step) []passage {
+	var all []passage
+	at := map[string]int{} // by identity now
+	for _, step := range steps {
+		place, known := at[step.old]
+		if !known {
+			place = len(all)
+			all = append(all, passage{first: step.old})
+		}
+		delete(at, step.old)
+		all[place].last = step.new
+		at[step.new] = place
+	}
+	return all
+}
+
+// pairRead reads the rows after the upsert and pairs them with those before.
+func (t *traced) pairRead(done *outcome, steps []step, traces bool) error {
+	all := passages(steps)
+	after, err := t.readLast(all)
+	if err != nil {
+		return err
+	}
+	before, last := byIdentity(t.met), byIdentity(after)
+	done.images = after
+	var fresh []passage
+	for _, p := range all {
+		if last[p.last] == nil {
+			return errKeysUnknown
+		}
+		if before[p.first] == nil {
+			fresh = append(fresh, p)
+			continue
+		}
+		done.changes = append(done.changes, change{before: before[p.first], after: last[p.last]})
+	}
+	added, err := t.readInserted(*done, before, last)
+	if err != nil {
+		return err
+	}
+	// A row that was updated and not seen before was inserted first, by the
+	// same upsert, if the number of inserted rows says so.
+	inserted := t.rowsOfValues() - len(steps)
+	unseen := inserted == len(added.rows) && len(fresh) > 0
+	if traces && !unseen && inserted != len(added.rows)+len(fresh) {
+		return errKeysUnknown
+	}
+	for _, p := range fresh {
+		done.changes = append(done.changes, change{after: last[p.last], unknown: unseen})
+		if unseen {
+			t.unseen = append(t.unseen, p.first)
+		}
+	}
+	for i := range added.rows {
+		done.changes = append(done.changes, change{after: &added.rows[i]})
+	}
+	if len(added.rows) > 0 {
+		done.images = added
+	}
+	return nil
+}
+
+// readLast reads the rows that were updated, as they are in the end.
+func (t *traced) readLast(all []passage) (*images, error) {
+	before, keys := byIdentity(t.met), make([][]any, len(all))
+	for i, p := range all {
+		if row := before[p.last]; row != nil {
+			keys[i] = row.raw
+			continue
+		}
+		var err error
+		if keys[i], err = t.table.keyOfIdentity(p.last); err != nil {
+			return nil, err
+		}
+	}
+	return t.rowsBy(look{identity: t.table.identity()}, t.table.keys, keys)
+}
+
+// readInserted reads the rows that were inserted: those that have all the
+// unique values that a row of the statement brings, and were not there before.
+// Without such values the database assigned the keys.
+func (t *traced) readInserted(done outcome, before, updated map[string]*image) (*images, error) {
+	values, found := t.values(), &images{}
+	keys, columns := map[string][][]any{}, map[string][]string{}
+	for _, row := range values.Values {
+		var key []any
+		var names []string
+		for i, column := range values.Columns {
+			if !isDefault(row[i]) && slices.ContainsFunc(t.uniques(), func(index []string) bool { return t.table.among(index, column.Name) }) {
+				key, names = append(key, row[i]), append(names, column.Name)
+			}
+		}
+		if shape := strings.Join(names, ","); len(key) > 0 {
+			keys[shape], columns[shape] = append(keys[shape], key), names
+		}
+	}
+	for shape, some := range keys {
+		rows, err := t.rowsBy(look{identity: t.table.identity()}, columns[shape], some)
+		if err != nil {
+			return nil, err
+		}
+		rows.rows = slices.DeleteFunc(rows.rows, func(row image) bool { return before[row.identity] != nil || updated[row.identity] != nil })
+		found.join(rows)
+	}
+	if len(updated) == 0 && len(found.rows) == 0 {
+		return t.selectInserted(done)
+	}
+	return found, nil
+}
