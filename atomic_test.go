@@ -52,6 +52,18 @@ func TestFailClosed(t *testing.T) {
 				return do(db.Session(&gorm.Session{SkipDefaultTransaction: true}))
 			},
 			"prepared": func(do func(*gorm.DB) error) error { return do(db.Session(&gorm.Session{PrepareStmt: true})) },
+			"connection": func(do func(*gorm.DB) error) error {
+				return db.Connection(func(tx *gorm.DB) error { return do(tx.Session(&gorm.Session{SkipDefaultTransaction: true})) })
+			},
+			"connection with BEGIN as text, whose caller ignores the error": func(do func(*gorm.DB) error) error {
+				err := db.Connection(func(tx *gorm.DB) error {
+					tx = tx.Session(&gorm.Session{SkipDefaultTransaction: true})
+					begin := tx.Exec("BEGIN").Error
+					failure = do(tx)
+					return errors.Join(begin, tx.Exec("COMMIT").Error)
+				})
+				return errors.Join(failure, err)
+			},
 			"transaction whose caller ignores the error": func(do func(*gorm.DB) error) error {
 				err := db.Transaction(func(tx *gorm.DB) error {
 					failure = do(tx)

@@ -25,14 +25,22 @@ import (
 func TestAReplacedCallbackFailsLoudly(t *testing.T) {
 	t.Parallel()
 	db, _ := install(t, testdb.New(t, testdb.SQLitePure))
-	err := db.Callback().Create().Replace("gorm:create", func(db *gorm.DB) {
-		db.RowsAffected = 1
-	})
+	unseen := func(db *gorm.DB) { db.RowsAffected = 1 }
+	err := errors.Join(
+		db.Callback().Create().Replace("gorm:create", unseen),
+		db.Callback().Update().Replace("gorm:update", unseen),
+		db.Callback().Delete().Replace("gorm:delete", unseen))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Create(&Product{SKU: "a"}).Error; !errors.Is(err, hooks.ErrBypassed) {
-		t.Errorf("err = %v, want ErrBypassed", err)
+	for name, err := range map[string]error{
+		"create": db.Create(&Product{SKU: "a"}).Error,
+		"update": db.Model(&Product{SKU: "a"}).Update("price", 1).Error,
+		"delete": db.Delete(&Product{SKU: "a"}).Error,
+	} {
+		if !errors.Is(err, hooks.ErrBypassed) {
+			t.Errorf("%s: err = %v, want ErrBypassed", name, err)
+		}
 	}
 }
 
@@ -96,7 +104,7 @@ func TestASchemaThatChangesUnderway(t *testing.T) {
 func TestSQLiteTakesItsWriteLockFirst(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "deferred.db")
-	db, err := gorm.Open(sqlite.Open(file+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)"), &gorm.Config{Logger: logger.Discard})
+	db, err := gorm.Open(sqlite.Open(file+"?_pragma=busy_timeout(600000)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"), &gorm.Config{Logger: logger.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}

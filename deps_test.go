@@ -16,8 +16,8 @@ const module = "github.com/eventaudit/eventaudit"
 // it in this list, so siblings do not know each other and there are no cycles.
 // Folders with a trailing slash stand for all packages in them.
 var levels = [][]string{
-	{"event", "pgpipe", "internal/testdb", "internal/connpool"},
-	{"internal/redact", "internal/testservers"},
+	{"event", "pgpipe", "internal/testdb", "internal/connpool", "internal/fieldindex"},
+	{"internal/redact", "internal/testservers", "internal/testredis"},
 	{"repository", "export", "actions", "middleware"},
 	{"internal/oracle"},
 	{
@@ -26,7 +26,7 @@ var levels = [][]string{
 	},
 	{"migrate"},
 	{""}, // the root
-	{"history", "config", "admin"},
+	{"history", "config", "admin", "otelaudit"},
 	{"internal/cli"},
 	{"cmd/eventaudit", "example/"},
 }
@@ -74,6 +74,12 @@ func onlyWhatIsUsed(t *testing.T, packages map[string]listed) {
 		"hooks":      gorm,
 		"":           append([]string{"github.com/go-gormigrate/gormigrate/v2"}, gorm...),
 		"admin":      append([]string{"github.com/go-gormigrate/gormigrate/v2"}, gorm...),
+
+		"otelaudit": append([]string{
+			"go.opentelemetry.io/otel", "go.opentelemetry.io/otel/metric", "github.com/cespare/xxhash/v2",
+			"github.com/go-gormigrate/gormigrate/v2",
+		}, gorm...),
+		"repository/redisrepo": append([]string{"github.com/redis/go-redis/v9", "github.com/cespare/xxhash/v2", "go.uber.org/atomic", "golang.org/x/sys"}, ground...),
 	} {
 		path := strings.TrimSuffix(module+"/"+name, "/")
 		for linked := range closure(packages, path) {
@@ -112,6 +118,7 @@ func isForTests(path string) bool {
 	return slices.Contains([]string{
 		module + "/internal/oracle",
 		module + "/internal/testdb",
+		module + "/internal/testredis",
 		module + "/internal/testservers",
 		module + "/repository/repositorytest",
 	}, path)

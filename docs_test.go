@@ -16,7 +16,9 @@ import (
 var snippetImports = map[string]string{
 	"fmt": "fmt", "gorm": "gorm.io/gorm", "eventaudit": module,
 	"event": module + "/event", "migrate": module + "/migrate", "config": module + "/config",
-	"repository": module + "/repository", "sqlrepo": module + "/repository/sqlrepo",
+	"repository": module + "/repository", "sqlrepo": module + "/repository/sqlrepo", "redisrepo": module + "/repository/redisrepo",
+	"outbox": module + "/outbox", "otelaudit": module + "/otelaudit", "otel": "go.opentelemetry.io/otel",
+	"redis": "github.com/redis/go-redis/v9", "time": "time",
 }
 
 var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")

@@ -16,21 +16,43 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+	"pgregory.net/rapid"
 
 	"github.com/eventaudit/eventaudit"
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/hooks"
 	"github.com/eventaudit/eventaudit/internal/oracle"
 	"github.com/eventaudit/eventaudit/internal/testdb"
+	"github.com/eventaudit/eventaudit/internal/testredis"
 	"github.com/eventaudit/eventaudit/repository/sqlrepo"
 )
 
-// writerDSN makes this test binary a writer that runs until it is killed.
-const writerDSN = "EVENT_AUDIT_TEST_WRITER_DSN"
+// childWork makes this test binary a process that does one of the jobs of
+// children on the database that the next two name, and with the Redis of the
+// last one.
+const (
+	childWork  = "EVENT_AUDIT_TEST_CHILD_WORK"
+	childKind  = "EVENT_AUDIT_TEST_CHILD_KIND"
+	childDSN   = "EVENT_AUDIT_TEST_CHILD_DSN"
+	childRedis = "EVENT_AUDIT_TEST_CHILD_REDIS"
+)
+
+var children = map[string]func(kind testdb.Kind, dsn string) error{
+	"traffic":              trafficUntilKilled,
+	"programs":             programsUntilKilled,
+	"large update":         largeUpdate,
+	"audited large update": auditedLargeUpdate,
+	"remote traffic":       remoteTrafficUntilKilled,
+	"relay":                relayUntilKilled,
+}
 
 func TestMain(m *testing.M) {
-	if dsn := os.Getenv(writerDSN); dsn != "" {
-		fmt.Fprintln(os.Stderr, "writer:", writeUntilKilled(dsn))
-		os.Exit(1)
+	if work, child := os.LookupEnv(childWork); child {
+		if err := children[work](testdb.Kind(os.Getenv(childKind)), os.Getenv(childDSN)); err != nil {
+			fmt.Fprintln(os.Stderr, work, "ended:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	if err := fixSeed(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -49,17 +71,32 @@ func fixSeed() error {
 	return flag.Set("rapid.seed", "20261122")
 }
 
+// kills is how many writers are killed in a test.
+const kills = 100
+
 // A change and its event share one transaction: whenever the process dies,
 // the database has both or neither.
 func TestSIGKILLInMidTraffic(t *testing.T) {
 	t.Parallel()
-	const kills = 100
 	d := testdb.New(t, testdb.Postgres)
-	db := prepare(t, d)
+	killWriters(t, d, prepare(t, d), "traffic", modelTables[:3])
+}
+
+// The same holds for everything else that apps do, by many at once.
+func TestSIGKILLInMidPrograms(t *testing.T) {
+	t.Parallel()
+	d := testdb.New(t, testdb.Postgres)
+	killWriters(t, d, newStage(t, d, openPlainly).beside, "programs", programTables)
+}
+
+// killWriters lets writers do the work until they are killed, and proves the
+// trail true again and again.
+func killWriters(t *testing.T, d *testdb.Database, db *gorm.DB, work string, tables []oracle.Table) {
+	t.Helper()
 	for kill := range kills {
-		killWriter(t, d.DSN())
+		killWriter(t, work, d)
 		if kill%10 == 9 {
-			compareAtRest(t, db)
+			compareAtRest(t, db, tables)
 		}
 		if t.Failed() {
 			t.Fatalf("after kill %d", kill+1)
@@ -72,57 +109,98 @@ func TestSIGKILLInMidTraffic(t *testing.T) {
 
 // killWriter starts a writer, waits until it commits, and kills it at a random
 // moment.
-func killWriter(t *testing.T, dsn string) {
+func killWriter(t *testing.T, work string, d *testdb.Database) {
 	t.Helper()
-	writer := exec.Command(os.Args[0])
-	writer.Env = append(os.Environ(), writerDSN+"="+dsn)
-	writer.Stderr = os.Stderr
-	out, err := writer.StdoutPipe()
+	writer := startChild(t, work, d)
+	<-randomMoment()
+	writer.kill(t)
+}
+
+// randomMoment comes within a tenth of a second.
+func randomMoment() <-chan time.Time {
+	return time.After(time.Duration(rand.IntN(100_000)) * time.Microsecond)
+}
+
+// child is a process that works until it is killed.
+type child struct {
+	work    string
+	process *exec.Cmd
+}
+
+// startChild starts a process and waits until it says that it works.
+func startChild(t *testing.T, work string, d *testdb.Database, env ...string) *child {
+	t.Helper()
+	c := &child{work, exec.Command(os.Args[0])}
+	c.process.Env = append(os.Environ(), childWork+"="+work, childDSN+"="+d.DSN(), childKind+"="+string(d.Kind()))
+	c.process.Env = append(append(c.process.Env, "PGAPPNAME="+childWork), env...)
+	c.process.Stderr = os.Stderr
+	out, err := c.process.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writer.Start(); err != nil {
+	if err := c.process.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { c.kill(t) })
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatalf("the writer did not start: %v", err)
+		t.Fatalf("%s did not start: %v", work, err)
 	}
-	<-time.After(time.Duration(rand.IntN(100_000)) * time.Microsecond)
-	if err := writer.Process.Kill(); err != nil {
-		t.Fatal(err)
+	return c
+}
+
+// kill kills the process, once.
+func (c *child) kill(t *testing.T) {
+	t.Helper()
+	if c.process.ProcessState != nil {
+		return
+	}
+	if err := c.process.Process.Kill(); err != nil {
+		t.Errorf("kill %s: %v", c.work, err)
 	}
 	var killed *exec.ExitError
-	if err := writer.Wait(); !errors.As(err, &killed) || killed.Exited() {
-		t.Fatalf("the writer ended by itself: %v", err)
+	if err := c.process.Wait(); !errors.As(err, &killed) || killed.Exited() {
+		t.Errorf("%s ended by itself: %v", c.work, err)
 	}
 }
 
-// compareAtRest replays the trail and compares it with the tables while a lock
-// keeps everybody out; taking it waits for transactions of the dead.
-func compareAtRest(t *testing.T, db *gorm.DB) {
+// compareAtRest replays the trail and compares it with the tables, when the
+// dead are gone.
+func compareAtRest(t *testing.T, db *gorm.DB, tables []oracle.Table) {
 	t.Helper()
-	err := db.Transaction(func(tx *gorm.DB) error {
-		if err := tx.Exec("LOCK TABLE customers, products, stocks, " + sqlrepo.Table + " IN SHARE MODE").Error; err != nil {
-			return err
-		}
-		events, err := sqlrepo.New(tx, nil)
-		if err != nil {
-			return err
-		}
-		oracle.Check(t, tx, events, modelTables[:3]...)
-		return nil
-	})
+	awaitTheDead(t, db)
+	events, err := sqlrepo.New(db, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	oracle.Check(t, db, events, tables...)
 }
 
-func writeUntilKilled(dsn string) error {
-	db, err := testdb.Dial(testdb.Postgres, dsn, nil)
+// awaitTheDead waits until the server has noticed that the children are dead,
+// and has ended what they were at. Locks would not do: taking several, beside
+// transactions that go on for a moment, is a deadlock now and then.
+func awaitTheDead(t *testing.T, db *gorm.DB) {
+	t.Helper()
+	testredis.Eventually(t, "the server has let go of the children", func(ctx context.Context) error {
+		var left int64
+		err := db.WithContext(ctx).Raw("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = ?", childWork).Scan(&left).Error
+		if err == nil && left > 0 {
+			err = fmt.Errorf("%d connections are left", left)
+		}
+		return err
+	})
+}
+
+// untilKilled has several workers do some work of an app again and again.
+func untilKilled(kind testdb.Kind, dsn string, work func(db *gorm.DB) error, opts ...eventaudit.Option) error {
+	db, err := testdb.Dial(kind, dsn, nil)
 	if err != nil {
 		return err
 	}
-	if err := db.Use(eventaudit.Plugin(eventaudit.WithLogger(slog.New(slog.DiscardHandler)))); err != nil {
+	if err := db.SetupJoinTable(&Person{}, "Projects", &Membership{}); err != nil {
+		return err
+	}
+	opts = append(opts, eventaudit.WithLogger(slog.New(slog.DiscardHandler)))
+	if err := db.Use(eventaudit.Plugin(opts...)); err != nil {
 		return err
 	}
 	var group sync.WaitGroup
@@ -132,7 +210,7 @@ func writeUntilKilled(dsn string) error {
 		group.Go(func() {
 			ctx := event.WithActor(context.Background(), fmt.Sprintf("worker-%d", worker))
 			for {
-				if err := traffic(db.WithContext(ctx)); err != nil {
+				if err := work(db.WithContext(ctx)); err != nil {
 					failed <- err
 					return
 				}
@@ -142,6 +220,27 @@ func writeUntilKilled(dsn string) error {
 	}
 	group.Wait()
 	return <-failed
+}
+
+func trafficUntilKilled(kind testdb.Kind, dsn string) error { return untilKilled(kind, dsn, traffic) }
+
+// programsUntilKilled performs random programs. Their errors are the app's
+// business, but capture must not be a cause of them.
+func programsUntilKilled(kind testdb.Kind, dsn string) error {
+	programs := rapid.Custom(drawPrograms)
+	var drawing sync.Mutex // generators are not made for several at once
+	return untilKilled(kind, dsn, func(db *gorm.DB) error {
+		drawing.Lock()
+		list := programs.Example(rand.Int())
+		drawing.Unlock()
+		s := &stage{db: db, clock: &clock{}}
+		for _, seen := range s.perform(list).seen {
+			if errors.Is(seen.result.err, hooks.ErrCapture) || errors.Is(seen.result.err, hooks.ErrBypassed) {
+				return fmt.Errorf("%s: %w", seen.operation, seen.result.err)
+			}
+		}
+		return nil
+	})
 }
 
 // traffic is one piece of work of an app, now and then rolled back. Conflicts

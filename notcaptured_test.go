@@ -5,6 +5,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -212,4 +213,31 @@ func TestNotCapturedIsDocumented(t *testing.T) {
 	if diff := cmp.Diff(tested, documented); diff != "" {
 		t.Errorf("documented and tested lines differ:\n%s", diff)
 	}
+}
+
+// The number that a database gave last is that of the event.
+func TestLastNumberIsOfTheEvent(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
+		db, audit := install(t, d)
+		ask := map[testdb.Kind]string{testdb.MariaDB: "SELECT LAST_INSERT_ID()", testdb.Postgres: "SELECT lastval()"}[d.Kind()]
+		if ask == "" {
+			ask = "SELECT last_insert_rowid()"
+		}
+		var next Customer
+		var number int64
+		must(t, db.Create(&Customer{ID: 500}))
+		must(t, db.Delete(&Customer{ID: 500}))
+		err := db.Transaction(func(tx *gorm.DB) error {
+			must(t, tx.Create(&next))
+			return tx.Raw(ask).Scan(&number).Error
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		events := trail(t, audit, event.Filter{ActionObjectID: strconv.FormatUint(uint64(next.ID), 10)})
+		if len(events) != 1 || events[0].Sequence != number {
+			t.Errorf("%d is not the number of the event of %d", number, next.ID)
+		}
+	})
 }

@@ -347,8 +347,7 @@ var upserting = []capture{
 		tables: []oracle.Table{ledgers},
 	},
 	{
-		returning: true,
-		name:      "`OnConflict{DoUpdates}` of the key", how: "met; a second look at the old keys tells which row moved",
+		name: "`OnConflict{DoUpdates}` of the key", how: "met; a second look at the old keys, or the trace, tells which row moved",
 		models: []any{&Ledger{}},
 		given:  have(&Ledger{ID: 1, Email: named("a")}),
 		do: func(db *gorm.DB) error {

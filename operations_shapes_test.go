@@ -235,7 +235,15 @@ var captureShapes = []captureShape{
 		},
 	},
 	{
-		name: "`BEGIN` and `COMMIT` as raw SQL on a `Connection`", how: "in that transaction", want: worked,
+		name: "`Connection` with `SkipDefaultTransaction`", how: "in a transaction of the plugin around the statement alone", want: worked,
+		do: func(_ *testing.T, _ *testdb.Database, db *gorm.DB) error {
+			return db.Session(&gorm.Session{SkipDefaultTransaction: true}).Connection(func(tx *gorm.DB) error {
+				return work(tx.Session(&gorm.Session{}))
+			})
+		},
+	},
+	{
+		name: "`BEGIN` and `COMMIT` as raw SQL on a `Connection`", how: "in that transaction, of which the server is asked; a savepoint around each statement", want: worked,
 		do: func(_ *testing.T, _ *testdb.Database, db *gorm.DB) error {
 			return db.Session(&gorm.Session{SkipDefaultTransaction: true}).Connection(func(tx *gorm.DB) error {
 				return errors.Join(tx.Exec("BEGIN").Error, work(tx.Session(&gorm.Session{})), tx.Exec("COMMIT").Error)
@@ -243,11 +251,20 @@ var captureShapes = []captureShape{
 		},
 	},
 	{
-		name: "`BEGIN` and `ROLLBACK` as raw SQL on a `Connection`", how: "in that transaction",
+		name: "`BEGIN` and `ROLLBACK` as raw SQL on a `Connection`", how: "in that transaction, of which the server is asked; a savepoint around each statement",
 		do: func(_ *testing.T, _ *testdb.Database, db *gorm.DB) error {
 			return db.Session(&gorm.Session{SkipDefaultTransaction: true}).Connection(func(tx *gorm.DB) error {
 				return errors.Join(tx.Exec("BEGIN").Error, work(tx.Session(&gorm.Session{})), tx.Exec("ROLLBACK").Error)
 			})
+		},
+	},
+	{
+		name: "a transaction that is over unseen: a deadlock, `COMMIT` as text", how: "in a transaction of the plugin around the statement alone, as the database would commit it", want: worked,
+		do: func(t *testing.T, _ *testdb.Database, db *gorm.DB) error {
+			tx := db.Begin()
+			err := errors.Join(tx.Exec("COMMIT").Error, work(tx))
+			t.Logf("rollback: %v", tx.Rollback().Error)
+			return err
 		},
 	},
 	{

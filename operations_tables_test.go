@@ -280,4 +280,23 @@ var naming = []capture{
 		want: []string{"deleted Product c"},
 		on:   []testdb.Kind{testdb.Postgres, testdb.SQLiteCgo, testdb.SQLitePure},
 	},
+	{
+		name: "a trigger that changes the key", how: "PostgreSQL: the place of the row leads to its new version; elsewhere the keys put aside before tell which one is new",
+		given: func(t *testing.T, d *testdb.Database, db *gorm.DB) {
+			threeProducts(t, d, db)
+			moving(t, d, db, "UPDATE")
+		},
+		do:   func(db *gorm.DB) error { return db.Model(&Product{SKU: "a"}).Update("title", "move").Error },
+		want: []string{"changed Product a -> a-moved"},
+	},
+	{
+		name: "an `AFTER DELETE` trigger that inserts the row again", how: "the catalog tells of triggers: a second look by key",
+		given: func(t *testing.T, d *testdb.Database, db *gorm.DB) {
+			threeProducts(t, d, db)
+			trigger(t, d, db, "AFTER DELETE", "INSERT INTO products (sku, title, price, state) VALUES (OLD.sku, 'again', OLD.price, OLD.state)", "")
+		},
+		do:   func(db *gorm.DB) error { return db.Delete(&Product{SKU: "a"}).Error },
+		want: []string{`changed Product a {"old":{"title":""},"new":{"title":"again"}}`},
+		on:   []testdb.Kind{testdb.Postgres, testdb.SQLiteCgo, testdb.SQLitePure},
+	},
 }

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -239,12 +240,15 @@ func tally(events []string) string {
 	return strings.Join(actions, ", ")
 }
 
-// have creates rows through GORM.
+// have creates rows through GORM. The databases have copies of their own, to
+// which GORM writes.
 func have(rows ...any) func(*testing.T, *testdb.Database, *gorm.DB) {
 	return func(t *testing.T, _ *testdb.Database, db *gorm.DB) {
 		t.Helper()
 		for _, row := range rows {
-			must(t, db.Create(row))
+			own := reflect.New(reflect.TypeOf(row).Elem())
+			own.Elem().Set(reflect.ValueOf(row).Elem())
+			must(t, db.Create(own.Interface()))
 		}
 	}
 }

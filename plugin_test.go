@@ -44,6 +44,7 @@ func TestWrongSettingsFailAtUse(t *testing.T) {
 		"restricted repository":  {func(c *eventaudit.Config) { c.RestrictAvailableRepos = []string{"redis"} }, []string{"active_repo"}, repository.ErrRestricted},
 		"redis without url":      {func(c *eventaudit.Config) { c.ActiveRepo = "redis" }, []string{"active_repo"}, event.ErrInvalid},
 		"negative batch":         {func(c *eventaudit.Config) { c.Batch.Size = -1 }, []string{"batch.size"}, event.ErrInvalid},
+		"negative rows":          {func(c *eventaudit.Config) { c.Track.MaxRowsPerStatement = -1 }, []string{"track.max_rows_per_statement"}, event.ErrInvalid},
 		"no batch timeout":       {func(c *eventaudit.Config) { c.Batch.Timeout = 0 }, []string{"batch.timeout"}, event.ErrInvalid},
 		"unknown state":          {func(c *eventaudit.Config) { c.Track.StorePreviousModelState = "some" }, []string{"track.store_previous_model_state"}, event.ErrInvalid},
 		"half of a key pair":     {func(c *eventaudit.Config) { c.CloudWatch.SecretKey = "s3cr3t" }, []string{"cloudwatch.secret_key"}, event.ErrInvalid},

@@ -48,7 +48,7 @@ func did(tx *gorm.DB, values ...any) result {
 func finished(err error, values ...any) result { return result{err: err, values: values} }
 
 // operations are those of every chapter.
-var operations = slices.Concat(creates, upserts, updates, deletes, relations)
+var operations = slices.Concat(creates, upserts, updates, deletes, relations, tiles, oddUpsertOperations)
 
 // Order has hooks that alter it, refuse it and write elsewhere, a unique
 // column besides its key, and a soft delete.

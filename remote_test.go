@@ -58,6 +58,9 @@ func TestARepositoryElsewhere(t *testing.T) {
 			t.Error(diff)
 		}
 		oracle.Check(t, db, elsewhere, modelTables...)
+		if s := numbers(t, audit); s.Delivered != 5 || s.Pending != 0 || s.Dead != 0 || s.Lost != 0 || s.Lag <= 0 {
+			t.Errorf("stats = %+v, want 5 delivered and nothing else", s)
+		}
 		for _, table := range []string{outbox.Table, outbox.DeadLetterTable, sqlrepo.Table} {
 			if n := count(t, db, table); n != 0 {
 				t.Errorf("%d rows are left in %s", n, table)
@@ -76,6 +79,9 @@ func TestFlushAndCloseSayWhatIsLeft(t *testing.T) {
 	must(t, db.Create(&Product{SKU: "a"}))
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
+	if s := numbers(t, audit); s.Pending != 1 || s.OldestPending < 0 || s.Delivered != 0 {
+		t.Errorf("stats without a relay = %+v, want one event pending", s)
+	}
 	var left *outbox.PendingError
 	if err := audit.Flush(ctx); !errors.As(err, &left) || left.Pending != 1 {
 		t.Errorf("Flush without a relay: %v, want one event pending", err)

@@ -61,6 +61,16 @@ func must(t testing.TB, tx *gorm.DB) {
 	}
 }
 
+// numbers returns the Auditor's stats.
+func numbers(t testing.TB, audit *eventaudit.Auditor) eventaudit.Stats {
+	t.Helper()
+	s, err := audit.Stats(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // trail returns the events that match, oldest first.
 func trail(t testing.TB, audit *eventaudit.Auditor, f event.Filter) []event.Event {
 	t.Helper()

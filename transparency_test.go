@@ -1,6 +1,8 @@
 package eventaudit_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,6 +33,7 @@ func compareRandomPrograms(t *testing.T, plain, audited *testdb.Database, open o
 	a, b := newStage(t, plain, open), newStage(t, audited, open)
 	b.db, _ = use(t, b.db)
 	checkPrograms(t, func(rt *rapid.T) *performance {
+		returns := b.db.Name() == "mysql" && slices.Contains(b.db.Callback().Create().Clauses, "RETURNING")
 		programs := drawPrograms(rt)
 		var reports [2][]report
 		var tables [2]map[string][]map[string]any
@@ -46,7 +49,7 @@ func compareRandomPrograms(t *testing.T, plain, audited *testdb.Database, open o
 				rt.Fatalf("%s did not happen with the plugin", want.Operation)
 			}
 			got := reports[1][i]
-			if b.db.Name() == "mysql" && want.Error != "" && want.Error == got.Error {
+			if returns && strings.HasPrefix(want.Error, "Error 1062 ") && want.Affected > 0 && got.Affected == 0 {
 				// MariaDB returns rows before it finds the duplicate and takes
 				// all back; GORM alone counts them as created.
 				got.Affected, got.Values = want.Affected, want.Values
