@@ -93,6 +93,11 @@ type Track struct {
 	// StorePreviousModelState (track.store_previous_model_state) says which
 	// columns a "changed" event holds. Default: StateChanged.
 	StorePreviousModelState PreviousState
+	// MaxRowsPerStatement (track.max_rows_per_statement) is how many rows one
+	// statement may change and still have an event for each of them. One that
+	// changes more has a single event, event.ActionSummarized, that counts
+	// them. Default: 0, all rows are recorded.
+	MaxRowsPerStatement int
 }
 
 // PreviousState says which columns a "changed" event holds.

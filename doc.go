@@ -37,5 +37,6 @@
 // # Where events go
 //
 // Package repository is the contract; sqlrepo, the default, is the app's own
-// database. Package hooks is the capture itself.
+// database, and redisrepo keeps the trail in Redis. Package hooks is the
+// capture itself.
 package eventaudit

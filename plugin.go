@@ -75,6 +75,7 @@ func (a *Auditor) Initialize(db *gorm.DB) error {
 	err := hooks.Register(db, captured{t}, &hooks.Options{
 		Audited:   t.rules.audited,
 		State:     hooks.State(a.config.Track.StorePreviousModelState),
+		MaxRows:   a.config.Track.MaxRowsPerStatement,
 		Redact:    a.config.Redact.Fields,
 		Continue:  a.config.OnAuditError == ContinueOnError,
 		Lost:      t.lost,

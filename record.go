@@ -58,7 +58,8 @@ func (a *Auditor) record(ctx context.Context, conn gorm.ConnPool, events []event
 	if err := errors.Join(problems...); err != nil {
 		return fmt.Errorf("eventaudit: %w", err)
 	}
-	return t.store(ctx, conn, ready)
+	_, err = t.store(ctx, conn, ready)
+	return err
 }
 
 // captured is the recorder of the GORM side. Its events are complete, valid
@@ -73,12 +74,17 @@ func (c captured) Record(ctx context.Context, events ...event.Event) error {
 	for i := range events {
 		events[i].FillFrom(ctx)
 	}
-	return c.store(ctx, conn, events)
+	ids, err := c.store(ctx, conn, events)
+	if err != nil {
+		return &LostError{EventIDs: ids, Err: err}
+	}
+	return nil
 }
 
 // store applies the rules to each event by itself and writes those that pass,
-// in the transaction of conn where there is one.
-func (t *trail) store(ctx context.Context, conn gorm.ConnPool, events []event.Event) error {
+// in the transaction of conn where there is one. With an error it returns the
+// ids of these.
+func (t *trail) store(ctx context.Context, conn gorm.ConnPool, events []event.Event) (unstored []string, err error) {
 	kept := events[:0]
 	for _, e := range events {
 		if !t.rules.keeps(ctx, e) {
@@ -90,7 +96,12 @@ func (t *trail) store(ctx context.Context, conn gorm.ConnPool, events []event.Ev
 		kept = append(kept, e)
 	}
 	if len(kept) == 0 {
-		return nil
+		return nil, nil
 	}
-	return t.inbox.Insert(ctx, conn, kept)
+	if err = t.inbox.Insert(ctx, conn, kept); err != nil {
+		for _, e := range kept {
+			unstored = append(unstored, e.ID)
+		}
+	}
+	return unstored, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"gorm.io/gorm"
 
@@ -27,6 +28,8 @@ type trail struct {
 	outbox *outbox.Outbox
 	// opened says that the repository is ours to close.
 	opened bool
+	// lostEvents counts what ContinueOnError gave up.
+	lostEvents atomic.Int64
 }
 
 // inbox takes complete events through a connection or transaction; with none
@@ -101,7 +104,13 @@ func (t *trail) closeRepository() error {
 
 // lost reports events that ContinueOnError gave up.
 func (t *trail) lost(ctx context.Context, err error) {
-	t.config.Logger.ErrorContext(ctx, "audit events lost", "error", err)
+	var loss *LostError
+	if errors.As(err, &loss) {
+		t.lostEvents.Add(int64(len(loss.EventIDs)))
+		t.config.Logger.ErrorContext(ctx, "audit events lost", "events", len(loss.EventIDs), "event_ids", loss.EventIDs, "error", loss.Err)
+	} else {
+		t.config.Logger.ErrorContext(ctx, "audit events lost", "error", err)
+	}
 	if t.config.OnError != nil {
 		t.config.OnError(err)
 	}

@@ -20,6 +20,9 @@ func (c Config) Validate() error {
 	oneOf(broken, "track.store_previous_model_state", c.Track.StorePreviousModelState, StateOff, StateChanged, StateFull)
 	oneOf(broken, "on_audit_error", c.OnAuditError, FailOnError, ContinueOnError)
 	oneOf(broken, "on_bypass", c.OnBypass, IgnoreBypass, WarnOnBypass, RecordBypass, RefuseBypass)
+	if c.Track.MaxRowsPerStatement < 0 {
+		broken("track.max_rows_per_statement", c.Track.MaxRowsPerStatement, "is negative; set how many rows of a statement are recorded one by one, or 0 for all")
+	}
 	if c.Batch.Size < 1 {
 		broken("batch.size", c.Batch.Size, "is not positive; set how many events the relay sends at once (default 500)")
 	}

@@ -102,6 +102,11 @@ func settings() []setting {
 			field:   previousState(func(c *config) *eventaudit.PreviousState { return &c.Track.StorePreviousModelState }),
 		},
 		{
+			key: "track.max_rows_per_statement", absent: "`0`, no limit",
+			meaning: "A statement that changes more rows than this has one `summarized` event that counts them, instead of an event for each.",
+			field:   number(func(c *config) *int { return &c.Track.MaxRowsPerStatement }),
+		},
+		{
 			key:     "track_models",
 			meaning: "`false` switches the recording of model changes off.",
 			field:   boolean(func(c *config) *bool { return &c.TrackModels }),

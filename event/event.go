@@ -49,6 +49,10 @@ const (
 	// Its payload names the verb, the tables and, where it is known, how many
 	// rows; there is no result.
 	ActionBypassed = "bypassed"
+	// ActionSummarized says that one statement changed more rows than there are
+	// to be events of. Its payload counts them and names the statement's verb
+	// and condition; there is no result, and no event for any of the rows.
+	ActionSummarized = "summarized"
 	// ActionAttached says that a relation between two records was added.
 	ActionAttached = "attached"
 	// ActionDetached says that a relation between two records was removed.
