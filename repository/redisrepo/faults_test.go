@@ -220,6 +220,31 @@ func TestNoAnswer(t *testing.T) {
 	complete(t, r, events)
 }
 
+// slowTimer is a context whose deadline has passed and whose timer has not fired
+// yet. The connection's timer often wins that race.
+type slowTimer struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c slowTimer) Deadline() (time.Time, bool) { return c.deadline, true }
+
+func TestNoAnswerSeenByTheConnectionFirst(t *testing.T) {
+	t.Parallel()
+	server := testredis.Start(t)
+	r := open(t, server.Client, nil)
+	events := some(20)
+	write(t, r, events[:10]...)
+	server.Do(t, "CLIENT", "PAUSE", 60_000, "ALL")
+	err := r.Write(slowTimer{t.Context(), time.Now().Add(100 * time.Millisecond)}, events...)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Write: error %v, want one that wraps context.DeadlineExceeded", err)
+	}
+	server.Kill(t)
+	server.Restart(t)
+	complete(t, r, events)
+}
+
 func TestTooFewReplicas(t *testing.T) {
 	t.Parallel()
 	server := testredis.Start(t)

@@ -150,11 +150,20 @@ func (r *Repository) Close() error {
 // when a master sends it elsewhere, which a dead one does not, or once a
 // minute.
 func (r *Repository) failed(ctx context.Context, what string, err error) error {
-	if ended := ctx.Err(); ended != nil {
+	if ended := endOf(ctx); ended != nil {
 		err = ended
 	}
 	if cluster, ok := r.client.(*redis.ClusterClient); ok {
 		cluster.ReloadState(ctx)
 	}
 	return fmt.Errorf("redisrepo: %s: %w", what, err)
+}
+
+// endOf returns why the context ended, nil if it has not. The connection gives
+// up at the same instant as the context, and its timer may fire first.
+func endOf(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
