@@ -240,15 +240,25 @@ func tally(events []string) string {
 	return strings.Join(actions, ", ")
 }
 
-// have creates rows through GORM. The databases have copies of their own, to
-// which GORM writes.
+// have creates rows, each a struct or a slice of them, through GORM.
 func have(rows ...any) func(*testing.T, *testdb.Database, *gorm.DB) {
 	return func(t *testing.T, _ *testdb.Database, db *gorm.DB) {
 		t.Helper()
 		for _, row := range rows {
-			own := reflect.New(reflect.TypeOf(row).Elem())
-			own.Elem().Set(reflect.ValueOf(row).Elem())
-			must(t, db.Create(own.Interface()))
+			must(t, db.Create(copyOf(row)))
 		}
 	}
+}
+
+// copyOf returns a pointer to a copy of the struct or slice: GORM writes to what
+// it creates, and the databases share the rows of a test.
+func copyOf(row any) any {
+	given := reflect.ValueOf(row).Elem()
+	own := reflect.New(given.Type())
+	if given.Kind() == reflect.Slice {
+		own.Elem().Set(reflect.AppendSlice(own.Elem(), given))
+	} else {
+		own.Elem().Set(given)
+	}
+	return own.Interface()
 }
