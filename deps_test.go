@@ -79,6 +79,10 @@ func onlyWhatIsUsed(t *testing.T, packages map[string]listed) {
 			"go.opentelemetry.io/otel", "go.opentelemetry.io/otel/metric", "github.com/cespare/xxhash/v2",
 			"github.com/go-gormigrate/gormigrate/v2",
 		}, gorm...),
+		"export/xlsx": append([]string{
+			"github.com/xuri/excelize/v2", "github.com/xuri/efp", "github.com/xuri/nfp", "github.com/richardlehane/mscfb",
+			"github.com/richardlehane/msoleps", "github.com/tiendc/go-deepcopy", "golang.org/x/crypto", "golang.org/x/net", "golang.org/x/text",
+		}, ground...),
 		"repository/redisrepo": append([]string{"github.com/redis/go-redis/v9", "github.com/cespare/xxhash/v2", "go.uber.org/atomic", "golang.org/x/sys"}, ground...),
 	} {
 		path := strings.TrimSuffix(module+"/"+name, "/")

@@ -18,7 +18,8 @@ var snippetImports = map[string]string{
 	"event": module + "/event", "migrate": module + "/migrate", "config": module + "/config",
 	"repository": module + "/repository", "sqlrepo": module + "/repository/sqlrepo", "redisrepo": module + "/repository/redisrepo",
 	"outbox": module + "/outbox", "otelaudit": module + "/otelaudit", "otel": "go.opentelemetry.io/otel",
-	"redis": "github.com/redis/go-redis/v9", "time": "time",
+	"redis": "github.com/redis/go-redis/v9", "time": "time", "os": "os",
+	"export": module + "/export", "xlsx": module + "/export/xlsx",
 }
 
 var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")

@@ -1,0 +1,71 @@
+package export
+
+import (
+	"bufio"
+	"encoding/csv"
+	"io"
+	"iter"
+
+	"github.com/eventaudit/eventaudit/event"
+)
+
+// CSV writes comma-separated values as RFC 4180 describes them, with a header
+// and with lines that end in LF. Files are UTF-8 without a byte order mark.
+type CSV struct{ Options }
+
+// TSV writes tab-separated values, quoted like CSV: the dialect that Python
+// calls excel-tab.
+type TSV struct{ Options }
+
+// Export implements [Exporter].
+func (c CSV) Export(w io.Writer, events iter.Seq2[event.Event, error]) error {
+	return c.export(w, ',', events)
+}
+
+// Export implements [Exporter].
+func (t TSV) Export(w io.Writer, events iter.Seq2[event.Event, error]) error {
+	return t.export(w, '\t', events)
+}
+
+func (o Options) export(w io.Writer, comma rune, events iter.Seq2[event.Event, error]) error {
+	columns, err := o.Columns()
+	if err != nil {
+		return err
+	}
+	return buffered(w, func(buffer *bufio.Writer) error {
+		table := csv.NewWriter(buffer)
+		table.Comma = comma
+		record := make([]string, len(columns))
+		for i, column := range columns {
+			if record[i], err = o.Cell(column.Label); err != nil {
+				return err
+			}
+		}
+		if err := table.Write(record); err != nil {
+			return err
+		}
+		for e, err := range events {
+			if err != nil {
+				return err
+			}
+			if err := o.fill(record, columns, &e); err != nil {
+				return err
+			}
+			if err := table.Write(record); err != nil {
+				return err
+			}
+		}
+		table.Flush()
+		return table.Error()
+	})
+}
+
+// fill puts the cells of the event into the record.
+func (o Options) fill(record []string, columns []Column, e *event.Event) (err error) {
+	for i, column := range columns {
+		if record[i], err = o.Cell(column.Value(e)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
