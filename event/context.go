@@ -18,6 +18,16 @@ type scope struct {
 
 type scopeKey struct{}
 
+// Actors that stand for nobody in particular.
+const (
+	// ActorSystem is the actor of events whose context names none: background
+	// work, or a place where WithActor was forgotten. It is written out, so
+	// that filters and people find these events.
+	ActorSystem = "system"
+	// ActorAnonymous is the actor of requests whose sender is not known.
+	ActorAnonymous = "anonymous"
+)
+
 func scopeOf(ctx context.Context) scope {
 	if ctx != nil {
 		if s, ok := ctx.Value(scopeKey{}).(*scope); ok {

@@ -10,6 +10,10 @@ import (
 // this module: an event, a filter, a cursor or a setting.
 var ErrInvalid = errors.New("invalid value")
 
+// ErrReasonRequired says that something was refused because the context gives
+// no reason for it; see WithReason.
+var ErrReasonRequired = errors.New("a reason is required")
+
 // FieldError is one broken rule. It wraps ErrInvalid.
 type FieldError struct {
 	// Field is the field or setting, as the user spells it.
