@@ -3,6 +3,7 @@ package eventaudit
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/eventaudit/eventaudit/event"
@@ -34,6 +35,12 @@ type Config struct {
 	// TrackActions (track_actions) switches the recording of wrapped function
 	// calls. Default: true.
 	TrackActions bool
+	// RequireReason (require_reason) names what is refused unless the context
+	// gives a reason, see event.WithReason: changes of models (Go type names or
+	// table names, with case) and actions. The error wraps
+	// event.ErrReasonRequired. RequireReason, the option, adds to it. Default:
+	// none.
+	RequireReason []string
 	// StorePayloadAndResult (store_payload_and_result) stores the payload and
 	// the result of every event. False stores neither, which takes less space
 	// and leaves who, what and when. Default: true.
@@ -66,8 +73,9 @@ type Config struct {
 	// WithSkip sets it.
 	Skip func(context.Context, event.Event) bool
 	// OnError is told about every event that was not stored under
-	// ContinueOnError, and about failures in the background. It must be safe
-	// for concurrent use. WithOnError sets it.
+	// ContinueOnError, and about failures in the background: events of failed
+	// actions that could not be stored in time. It must be safe for concurrent
+	// use. WithOnError sets it.
 	OnError func(error)
 }
 
@@ -203,6 +211,12 @@ func WithConfig(c Config) Option { return func(into *Config) { *into = c } }
 // WithRepository sets Config.Repository.
 func WithRepository(r repository.Repository) Option {
 	return func(c *Config) { c.Repository = r }
+}
+
+// RequireReason adds to Config.RequireReason: models by Go type or table name,
+// and actions.
+func RequireReason(names ...string) Option {
+	return func(c *Config) { c.RequireReason = append(slices.Clone(c.RequireReason), names...) }
 }
 
 // WithLogger sets Config.Logger.

@@ -18,7 +18,8 @@ var snippetImports = map[string]string{
 	"event": module + "/event", "migrate": module + "/migrate", "config": module + "/config",
 	"repository": module + "/repository", "sqlrepo": module + "/repository/sqlrepo", "redisrepo": module + "/repository/redisrepo",
 	"outbox": module + "/outbox", "otelaudit": module + "/otelaudit", "otel": "go.opentelemetry.io/otel",
-	"redis": "github.com/redis/go-redis/v9", "time": "time", "os": "os",
+	"redis": "github.com/redis/go-redis/v9", "time": "time", "os": "os", "errors": "errors", "strconv": "strconv",
+	"http": "net/http", "netip": "net/netip", "actions": module + "/actions", "middleware": module + "/middleware",
 	"export": module + "/export", "xlsx": module + "/export/xlsx",
 }
 

@@ -31,8 +31,8 @@ type Auditor struct {
 }
 
 var (
-	_ gorm.Plugin    = (*Auditor)(nil)
-	_ event.Recorder = (*Auditor)(nil)
+	_ gorm.Plugin          = (*Auditor)(nil)
+	_ event.ActionRecorder = (*Auditor)(nil)
 )
 
 // Plugin returns an Auditor to be passed to db.Use. The options edit
@@ -73,15 +73,18 @@ func (a *Auditor) Initialize(db *gorm.DB) error {
 		}
 	}
 	err := hooks.Register(db, captured{t}, &hooks.Options{
-		Audited:   t.rules.audited,
-		State:     hooks.State(a.config.Track.StorePreviousModelState),
-		MaxRows:   a.config.Track.MaxRowsPerStatement,
-		Redact:    a.config.Redact.Fields,
-		Continue:  a.config.OnAuditError == ContinueOnError,
-		Lost:      t.lost,
-		Committed: t.committed(),
-		OnBypass:  t.rules.onBypass(),
-		Logger:    a.config.Logger,
+		Audited:      t.rules.audited,
+		State:        hooks.State(a.config.Track.StorePreviousModelState),
+		MaxRows:      a.config.Track.MaxRowsPerStatement,
+		Redact:       a.config.Redact.Fields,
+		Continue:     a.config.OnAuditError == ContinueOnError,
+		Lost:         t.lost,
+		Committed:    t.committed(),
+		Permit:       t.rules.permit,
+		Follow:       t.follow,
+		Transactions: t.transactions,
+		OnBypass:     t.rules.onBypass(),
+		Logger:       a.config.Logger,
 	})
 	if err != nil {
 		return fmt.Errorf("eventaudit: %w", err)
@@ -146,8 +149,8 @@ func (a *Auditor) Flush(ctx context.Context) error {
 		return err
 	}
 	t.rules.warnUnseen()
-	if t.outbox == nil {
-		return ctx.Err()
+	if err := t.late.wait(ctx); err != nil || t.outbox == nil {
+		return errors.Join(err, ctx.Err())
 	}
 	return t.outbox.Flush(ctx)
 }
@@ -163,8 +166,9 @@ func (a *Auditor) Close(ctx context.Context) error {
 		return nil // nothing was started
 	}
 	t.rules.warnUnseen()
+	late := t.late.wait(ctx)
 	if t.outbox == nil {
-		return nil
+		return late
 	}
-	return errors.Join(t.outbox.Close(ctx), t.closeRepository())
+	return errors.Join(late, t.outbox.Close(ctx), t.closeRepository())
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/hooks"
+	"github.com/eventaudit/eventaudit/internal/connpool"
 )
 
 // Record adds events of the app's own to the trail: all of them or none. What
@@ -18,13 +19,15 @@ import (
 // tie events to a transaction.
 //
 // The error wraps event.ErrInvalid when an event breaks a rule, with one
-// *event.FieldError for each; nothing is stored then.
+// *event.FieldError for each, and event.ErrReasonRequired when one of them is a
+// success that RequireReason names; nothing is stored then.
 func (a *Auditor) Record(ctx context.Context, events ...event.Event) error {
 	return a.record(ctx, nil, events)
 }
 
 // In returns a Recorder that adds events within the transaction tx: they
-// commit or roll back with it.
+// commit or roll back with it, and carry its TransactionID. An action that it
+// records (see package actions) is part of tx, too, unless it fails.
 func (a *Auditor) In(tx *gorm.DB) event.Recorder { return within{a, tx} }
 
 type within struct {
@@ -44,22 +47,53 @@ func (a *Auditor) record(ctx context.Context, conn gorm.ConnPool, events []event
 	if event.AuditDisabled(ctx) {
 		return nil
 	}
+	ready, err := t.prepare(ctx, conn, events)
+	if err != nil {
+		return err
+	}
+	_, err = t.store(ctx, conn, ready)
+	return err
+}
+
+// prepare returns the events as they are stored through conn: complete, valid
+// and masked.
+func (t *trail) prepare(ctx context.Context, conn gorm.ConnPool, events []event.Event) ([]event.Event, error) {
+	id := t.transactionID(conn)
 	ready := make([]event.Event, len(events))
 	var problems []error
 	for i, e := range events {
-		e.FillFrom(ctx)
+		fill(ctx, &e)
+		if e.TransactionID == "" {
+			e.TransactionID = id
+		}
 		e.Complete(time.Now())
-		if err := event.Validate(e); err != nil {
+		if err := errors.Join(event.Validate(e), t.rules.reasoned(e)); err != nil {
 			problems = append(problems, fmt.Errorf("event %d of %d: %w", i+1, len(events), err))
 		}
 		e.Payload, e.Result = t.rules.mask.JSON(e.Payload), t.rules.mask.JSON(e.Result)
 		ready[i] = e
 	}
 	if err := errors.Join(problems...); err != nil {
-		return fmt.Errorf("eventaudit: %w", err)
+		return nil, fmt.Errorf("eventaudit: %w", err)
 	}
-	_, err = t.store(ctx, conn, ready)
-	return err
+	return ready, nil
+}
+
+// transactionID names the transaction behind conn; empty when it is none.
+func (t *trail) transactionID(conn gorm.ConnPool) string {
+	if conn == nil || connpool.Begins(connpool.Unwrap(conn)) {
+		return ""
+	}
+	return t.transactions.ID(conn)
+}
+
+// fill completes the event from the context. Nobody is somebody: an empty
+// actor would hide from filters.
+func fill(ctx context.Context, e *event.Event) {
+	e.FillFrom(ctx)
+	if e.Actor == "" {
+		e.Actor = event.ActorSystem
+	}
 }
 
 // captured is the recorder of the GORM side. Its events are complete, valid
@@ -72,7 +106,7 @@ func (c captured) Record(ctx context.Context, events ...event.Event) error {
 		return errors.New("eventaudit: a captured event came without its connection")
 	}
 	for i := range events {
-		events[i].FillFrom(ctx)
+		fill(ctx, &events[i])
 	}
 	ids, err := c.store(ctx, conn, events)
 	if err != nil {

@@ -79,29 +79,44 @@ func (r *rules) onBypass() hooks.Bypass {
 
 // keeps reports whether an event passes the rules about events.
 func (r *rules) keeps(ctx context.Context, e event.Event) bool {
-	switch {
-	case e.Category == event.CategoryModel && !r.config.TrackModels,
-		e.Category == event.CategoryAction && !r.config.TrackActions,
-		slices.Contains(r.config.Ignore.Categories, e.Category),
-		slices.Contains(r.config.Ignore.Actions, e.Action):
-		return false
-	}
-	return r.config.Skip == nil || !r.config.Skip(ctx, e)
+	return r.tracks(e.Category, e.Action) && (r.config.Skip == nil || !r.config.Skip(ctx, e))
 }
 
-// warnUnseen names, once, the entries of track.models that no change matched.
+// tracks reports whether events of the category and action may be recorded.
+func (r *rules) tracks(category, action string) bool {
+	switch {
+	case category == event.CategoryModel && !r.config.TrackModels,
+		category == event.CategoryAction && !r.config.TrackActions,
+		slices.Contains(r.config.Ignore.Categories, category),
+		slices.Contains(r.config.Ignore.Actions, action):
+		return false
+	}
+	return true
+}
+
+// warnUnseen names, once, the entries of track.models and require_reason that
+// nothing matched.
 func (r *rules) warnUnseen() {
 	r.once.Do(func() {
 		for _, name := range r.config.Track.Models {
-			r.mutex.Lock()
-			seen := r.seen[name]
-			r.mutex.Unlock()
-			if !seen {
+			if !r.saw(name) {
 				r.logger.Warn("no change of this model was seen; if the name in track.models is misspelt, its changes are not audited (names are Go types or tables, with case)",
 					"track.models", name)
 			}
 		}
+		for _, name := range r.config.RequireReason {
+			if !r.saw(name) {
+				r.logger.Warn("nothing of this name was seen; if the name in require_reason is misspelt, no reason is required (names are Go types, tables or actions, with case)",
+					"require_reason", name)
+			}
+		}
 	})
+}
+
+func (r *rules) saw(name string) bool {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.seen[name]
 }
 
 func (r *rules) warnOnce(key, message string, args ...any) {

@@ -11,9 +11,10 @@ import (
 // Stats say how an Auditor is doing. What they count, they count from db.Use
 // on, in this process.
 type Stats struct {
-	// Lost counts the events that ContinueOnError gave up, also those of
-	// transactions that were rolled back afterwards. A number that is not zero
-	// is worth an alert.
+	// Lost counts the events that were given up: by ContinueOnError, also in
+	// transactions that were rolled back afterwards, and those of failed actions
+	// that could not be stored within a minute. A number that is not zero is
+	// worth an alert.
 	Lost int64
 	// Stats are about the outbox and the relay. All is zero where events stay
 	// in the app's own database. Pending, OldestPending and Dead are asked of
@@ -37,8 +38,9 @@ func (a *Auditor) Stats(ctx context.Context) (Stats, error) {
 	return s, err
 }
 
-// LostError says which events were not stored. Under ContinueOnError it is
-// what Config.OnError gets; otherwise it is wrapped by the statement's error.
+// LostError says which events were not stored. It is what Config.OnError gets
+// for events that were given up; otherwise it is wrapped by the error of the
+// statement or action.
 type LostError struct {
 	// EventIDs are the ids of the events, in their order.
 	EventIDs []string

@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/hooks"
 	"github.com/eventaudit/eventaudit/outbox"
 	"github.com/eventaudit/eventaudit/repository"
 	"github.com/eventaudit/eventaudit/repository/sqlrepo"
@@ -28,7 +29,11 @@ type trail struct {
 	outbox *outbox.Outbox
 	// opened says that the repository is ours to close.
 	opened bool
-	// lostEvents counts what ContinueOnError gave up.
+	// transactions names the transactions that events are part of.
+	transactions *hooks.Transactions
+	// late stores what has to wait for a transaction to end.
+	late late
+	// lostEvents counts what was given up.
 	lostEvents atomic.Int64
 }
 
@@ -54,7 +59,7 @@ func newTrail(db *gorm.DB, config Config) (*trail, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &trail{config: config, rules: rules, repository: config.Repository}
+	t := &trail{config: config, rules: rules, repository: config.Repository, transactions: &hooks.Transactions{}}
 	if t.repository == nil {
 		t.opened = true
 		if t.repository, err = repository.Open(db.Statement.Context, config.activeRepo(), repository.Settings{
@@ -102,7 +107,7 @@ func (t *trail) closeRepository() error {
 	return nil
 }
 
-// lost reports events that ContinueOnError gave up.
+// lost reports events that were given up.
 func (t *trail) lost(ctx context.Context, err error) {
 	var loss *LostError
 	if errors.As(err, &loss) {

@@ -41,11 +41,17 @@ func (c Config) Validate() error {
 		{"ignore.actions", c.Ignore.Actions},
 		{"ignore.models", c.Ignore.Models},
 		{"track.models", c.Track.Models},
+		{"require_reason", c.RequireReason},
 	} {
 		for _, name := range list.names {
 			if name == "" || strings.TrimSpace(name) != name {
 				broken(list.field, name, "is empty or has spaces around it; remove them")
 			}
+		}
+	}
+	for _, name := range c.RequireReason {
+		if slices.Contains(c.Ignore.Actions, name) || slices.Contains(c.Ignore.Models, name) && !slices.Contains(c.Track.Models, name) {
+			broken("require_reason", name, "is ignored by ignore.actions or ignore.models, so that nothing would ask for the reason; remove it from one of the two")
 		}
 	}
 	if !c.TrackModels && len(c.Track.Models) > 0 {

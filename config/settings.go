@@ -117,6 +117,11 @@ func settings() []setting {
 			field:   boolean(func(c *config) *bool { return &c.TrackActions }),
 		},
 		{
+			key: "require_reason", absent: "none",
+			meaning: "Models (Go type names or table names, with case) and actions that are refused unless the context gives a reason.",
+			field:   list(func(c *config) *[]string { return &c.RequireReason }),
+		},
+		{
 			key:     "store_payload_and_result",
 			meaning: "`false` stores neither payload nor result, which takes less space.",
 			field:   boolean(func(c *config) *bool { return &c.StorePayloadAndResult }),

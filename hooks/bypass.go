@@ -63,6 +63,7 @@ func (c *capturer) watched(original func(*gorm.DB), unseen bool) func(*gorm.DB) 
 		stmt := db.Statement
 		pool := stmt.ConnPool
 		defer func() { c.doubtFailed(db, pool) }()
+		c.follow(db)
 		if unseen && c.dialect.errorsEnd {
 			c.doubt(pool)
 		}
@@ -95,6 +96,9 @@ func (c *capturer) instead(db *gorm.DB, parsed script) gorm.ConnPool {
 	if len(found) == 0 {
 		return stmt.ConnPool
 	}
+	if err := c.permitted(stmt.Context, found); err != nil {
+		return &refusing{stmt.ConnPool, c.replayer, err}
+	}
 	switch c.OnBypass {
 	case BypassRefuse:
 		return &refusing{stmt.ConnPool, c.replayer, fmt.Errorf(
@@ -108,6 +112,21 @@ func (c *capturer) instead(db *gorm.DB, parsed script) gorm.ConnPool {
 		}
 		return stmt.ConnPool
 	}
+}
+
+// permitted returns the first error of Permit.
+func (c *capturer) permitted(ctx context.Context, found []bypass) error {
+	if c.Permit == nil {
+		return nil
+	}
+	for _, b := range found {
+		for _, table := range b.tables() {
+			if err := c.Permit(ctx, b.objects[table], table); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // bypass is a write to audited tables that nothing captures.

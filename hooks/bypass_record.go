@@ -98,7 +98,7 @@ type bypassed struct {
 
 func (r *recording) events(conn gorm.ConnPool, affected int64) []event.Event {
 	var events []event.Event
-	id, now := r.transactions.of(conn), time.Now()
+	id, now := r.Transactions.ID(conn), time.Now()
 	for _, b := range r.found {
 		payload := bypassed{Verb: b.verb, Tables: b.tables()}
 		if affected != uncounted {

@@ -16,15 +16,14 @@ import (
 // capturer is what one Register installed. It holds nothing of a statement.
 type capturer struct {
 	Options
-	recorder     event.Recorder
-	mask         *redact.Matcher
-	dialect      dialect
-	tables       tables
-	transactions transactionIDs
-	doubts       doubts
-	replayer     replayer
-	models       models
-	bypasses     warnings
+	recorder event.Recorder
+	mask     *redact.Matcher
+	dialect  dialect
+	tables   tables
+	doubts   doubts
+	replayer replayer
+	models   models
+	bypasses warnings
 }
 
 // markKey is the statement setting that says the capture ran.
@@ -35,6 +34,7 @@ func (c *capturer) around(chain chain, original func(*gorm.DB)) func(*gorm.DB) {
 	return func(db *gorm.DB) {
 		pool := db.Statement.ConnPool
 		defer func() { c.doubtFailed(db, pool) }()
+		c.follow(db)
 		if db.Error != nil || db.DryRun || pool == nil || event.AuditDisabled(db.Statement.Context) {
 			original(db)
 			return
@@ -80,7 +80,7 @@ func (c *capturer) committed(db *gorm.DB) {
 func (c *capturer) capture(db *gorm.DB, chain chain, t *table, original func(*gorm.DB)) {
 	stmt := db.Statement
 	pool := stmt.ConnPool
-	conn, end, refused := c.begin(stmt.Context, pool)
+	conn, end, refused := c.admit(stmt.Context, t, pool)
 	if refused != nil { // the statement fails where it would without us
 		conn, end = pool, func(error) error { return nil }
 	}
@@ -104,6 +104,16 @@ func (c *capturer) capture(db *gorm.DB, chain chain, t *table, original func(*go
 	finished = true
 }
 
+// admit begins the statement's transaction, if the statement is permitted.
+func (c *capturer) admit(ctx context.Context, t *table, pool gorm.ConnPool) (conn gorm.ConnPool, end func(error) error, err error) {
+	if c.Permit != nil {
+		if err := c.Permit(ctx, t.object, t.name); err != nil {
+			return nil, nil, err
+		}
+	}
+	return c.begin(ctx, pool)
+}
+
 // interceptor stands in for the statement's connection while GORM's terminal
 // callback runs. It lets everything pass but the statement itself.
 type interceptor struct {
@@ -115,7 +125,8 @@ type interceptor struct {
 	fired bool
 	// recorded says that the statement and its events succeeded.
 	recorded bool
-	// refused is why there is no transaction to run the statement in.
+	// refused is why the statement must not run: it is not permitted, or there
+	// is no transaction to run it in.
 	refused error
 }
 
@@ -246,7 +257,7 @@ func (i *interceptor) record(ctx context.Context, events []event.Event) error {
 // ignores the error could commit the change without its event.
 func (i *interceptor) failed(cause error) error {
 	err := fmt.Errorf("%w: %w", ErrCapture, cause)
-	if _, own := i.db.InstanceGet("gorm:started_transaction"); own {
+	if _, own := i.db.InstanceGet(startedByGORM); own {
 		return err
 	}
 	tx, ok := i.ConnPool.(gorm.TxCommitter)

@@ -25,7 +25,7 @@ func (i *interceptor) events(set *images, changes []change) []event.Event {
 	if len(events) == 0 {
 		return nil
 	}
-	id, now := i.transactions.of(i.ConnPool), time.Now()
+	id, now := i.Transactions.ID(i.ConnPool), time.Now()
 	for n := range events {
 		events[n].TransactionID = id
 		events[n].Complete(now)

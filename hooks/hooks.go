@@ -64,6 +64,18 @@ type Options struct {
 	// itself, that there may be new events. Transactions of the app are not
 	// seen. Nil is not told.
 	Committed func()
+	// Permit is asked before every statement that changes an audited table,
+	// also by raw SQL unless that is ignored. With an error the statement does
+	// not run, and fails with it. Nil permits all.
+	Permit func(ctx context.Context, object, table string) error
+	// Follow is asked about the context of every statement. The function it
+	// returns, unless that is nil, is told of the transaction of the app
+	// (*sql.Tx) that the statement is about to run in, or of the connection
+	// (*sql.Conn) that it has to itself. Nil asks nobody.
+	Follow func(ctx context.Context) func(conn gorm.ConnPool)
+	// Transactions name the transactions. Share them with others who record
+	// events in the same ones. Nil makes new ones.
+	Transactions *Transactions
 	// OnBypass says what happens to raw SQL that changes an audited table.
 	// The empty value is BypassWarn.
 	OnBypass Bypass
@@ -192,6 +204,9 @@ func newCapturer(db *gorm.DB, recorder event.Recorder, opts *Options) (*capturer
 	}
 	if c.dialect, err = dialectOf(db); err != nil {
 		return nil, err
+	}
+	if c.Transactions == nil {
+		c.Transactions = &Transactions{}
 	}
 	c.replayer = newReplayer(c)
 	return c, nil

@@ -47,7 +47,7 @@ func (s *statement) summary(done outcome) (e event.Event, over bool, err error) 
 	payload.Verb, payload.Condition = strings.ToUpper(verb), s.condition()
 	e = event.Event{
 		Category: event.CategoryModel, Action: event.ActionSummarized, ActionObject: s.table.object,
-		Payload: event.JSON(payload), TransactionID: s.transactions.of(s.ConnPool),
+		Payload: event.JSON(payload), TransactionID: s.Transactions.ID(s.ConnPool),
 	}
 	e.Complete(time.Now())
 	return e, true, nil

@@ -13,6 +13,29 @@ import (
 	"github.com/eventaudit/eventaudit/internal/connpool"
 )
 
+// follow tells who follows the context of the transaction of the app that the
+// statement runs in, or of the connection, on which there may be one.
+func (c *capturer) follow(db *gorm.DB) {
+	if c.Follow == nil {
+		return
+	}
+	tell := c.Follow(db.Statement.Context)
+	if tell == nil {
+		return
+	}
+	if _, own := db.InstanceGet(startedByGORM); own {
+		return // over before the app goes on
+	}
+	switch conn := connpool.Unwrap(db.Statement.ConnPool).(type) {
+	case *sql.Tx, *sql.Conn:
+		tell(conn)
+	}
+}
+
+// startedByGORM is what GORM marks a statement with that it began a transaction
+// for.
+const startedByGORM = "gorm:started_transaction"
+
 // begin returns the transaction that the statement's event belongs to: the
 // one it runs in, or, where there is none, one around this statement alone.
 // Hooks and associations stay outside of it, as the app asked for. The end
@@ -32,7 +55,7 @@ func (c *capturer) begin(ctx context.Context, pool gorm.ConnPool) (conn gorm.Con
 		if err == nil && open {
 			c.doubts.settle(raw)
 		} else {
-			c.transactions.forget(weak.Make(raw)) // what follows is none of it
+			c.Transactions.forget(weak.Make(raw)) // what follows is none of it
 		}
 		return pool, end, err
 	}
@@ -51,16 +74,17 @@ func (c *capturer) begin(ctx context.Context, pool gorm.ConnPool) (conn gorm.Con
 	}, nil
 }
 
-// transactionIDs gives every database transaction an id for as long as it
-// lives, without keeping it alive.
-type transactionIDs struct {
+// Transactions gives every database transaction an id for as long as it lives,
+// without keeping it alive. The zero value is ready, and safe for concurrent
+// use.
+type Transactions struct {
 	mutex sync.Mutex
 	ids   map[weak.Pointer[sql.Tx]]string
 }
 
-// of returns the id of the transaction behind conn. A transaction of a foreign
-// kind has a new id for each statement.
-func (t *transactionIDs) of(conn gorm.ConnPool) string {
+// ID returns the id of the transaction behind conn. A transaction of a foreign
+// kind has a new id each time.
+func (t *Transactions) ID(conn gorm.ConnPool) string {
 	tx, ok := connpool.Unwrap(conn).(*sql.Tx)
 	if !ok {
 		return event.NewID()
@@ -80,7 +104,7 @@ func (t *transactionIDs) of(conn gorm.ConnPool) string {
 	return id
 }
 
-func (t *transactionIDs) forget(key weak.Pointer[sql.Tx]) {
+func (t *Transactions) forget(key weak.Pointer[sql.Tx]) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	delete(t.ids, key)
