@@ -11,8 +11,9 @@
 //
 // # Guarantees
 //
-// An event and its indexes are written by one script, so that readers see all
-// of it or nothing, and a delivery may be repeated. Lists are exact: every
+// An event and its indexes are written by one run of a script, which may write
+// others too, so that readers see all of it or nothing, and a delivery may be
+// repeated. Lists are exact: every
 // event read is checked against the whole filter, and no key is ever built
 // from a value in a way that another value could reach.
 //

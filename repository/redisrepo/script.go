@@ -7,36 +7,46 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// writeScript stores one event, or finds that it is stored. A list of buckets
-// other than the caller's is handed back, since the event might be in a bucket
-// that the caller does not know.
+// writeScript stores events that belong into one bucket, and all of them at
+// once, for what a script does event by event takes Redis half as long again.
+// If any is stored already it stores none, and says which those are. A list of
+// buckets other than the caller's is handed back, since an event might be in a
+// bucket that the caller does not know.
 //
-// Redis takes nothing back when a script fails midway. The body therefore comes
-// last: what lacks it shows nowhere and is completed when the event is written
-// again.
+// Redis takes nothing back when a script fails midway. The bodies therefore
+// come last: what lacks its body shows nowhere and is completed when the event
+// is written again.
 var writeScript = redis.NewScript(`
--- KEYS: the list of buckets, the bodies of this event's bucket and of all
+-- KEYS: the list of buckets, the bodies of the events' bucket and of all
 -- others, the sorted sets.
--- ARGV: the list as the caller knows it, id, body, member, when the bucket
--- expires, the number of other buckets.
+-- ARGV: the list as the caller knows it, when the bucket expires, the number
+-- of other buckets, the number of events, their ids; for each sorted set the
+-- number of its members, and each of them behind its score; id and body of
+-- each event.
 local buckets = redis.call('GET', KEYS[1]) or ''
 if buckets ~= ARGV[1] then return buckets end
-local sets = 3 + ARGV[6]
+local expires, sets, events = ARGV[2], 3 + ARGV[3], tonumber(ARGV[4])
+local stored = {}
 for i = 2, sets - 1 do
-	if redis.call('HEXISTS', KEYS[i], ARGV[2]) == 1 then return 0 end
-end
-local expires = ARGV[5] ~= '0'
-for i = sets, #KEYS do
-	redis.call('ZADD', KEYS[i], 0, ARGV[4])
-	if expires and redis.call('ZCARD', KEYS[i]) == 1 then
-		redis.call('PEXPIREAT', KEYS[i], ARGV[5])
+	for event, body in ipairs(redis.call('HMGET', KEYS[i], unpack(ARGV, 5, 4 + events))) do
+		if body then table.insert(stored, event) end
 	end
 end
-redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
-if expires and redis.call('HLEN', KEYS[2]) == 1 then
-	redis.call('PEXPIREAT', KEYS[2], ARGV[5])
+if #stored > 0 then return stored end
+local at = 5 + events
+for i = sets, #KEYS do
+	local members = tonumber(ARGV[at])
+	redis.call('ZADD', KEYS[i], unpack(ARGV, at + 1, at + 2 * members))
+	if expires ~= '0' and redis.call('ZCARD', KEYS[i]) == members then
+		redis.call('PEXPIREAT', KEYS[i], expires)
+	end
+	at = at + 1 + 2 * members
 end
-return 1
+redis.call('HSET', KEYS[2], unpack(ARGV, at))
+if expires ~= '0' and redis.call('HLEN', KEYS[2]) == events then
+	redis.call('PEXPIREAT', KEYS[2], expires)
+end
+return stored
 `)
 
 // openScript adds a bucket to the list of a shard and takes those out that

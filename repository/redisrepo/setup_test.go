@@ -15,6 +15,9 @@ import (
 	"github.com/eventaudit/eventaudit/repository/redisrepo"
 )
 
+// hundredYears is a retention that no test outlives.
+const hundredYears = 100 * 365 * 24 * time.Hour
+
 var quiet = slog.New(slog.DiscardHandler)
 
 // shared returns a client of the Redis that other tests use too.

@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -16,11 +13,14 @@ import (
 )
 
 const (
-	// pipelined is how many events are written before a reply is awaited.
-	pipelined = 500
-	// lane is how many of them go through one connection: Redis works on some
-	// while others are on their way.
-	lane = 125
+	// together is how many events are stored by one run of the script, and
+	// heavy how many bytes they have at most if there are several: Redis does
+	// nothing else meanwhile.
+	together = 50
+	heavy    = 1 << 20
+	// lanes is how many runs are on their way at once: Redis works on one
+	// while others are encoded or on the wire.
+	lanes = 4
 )
 
 // Write implements [repository.Repository]. An event that is larger than the
@@ -39,26 +39,73 @@ func (r *Repository) Write(ctx context.Context, events ...event.Event) error {
 	if err != nil {
 		return r.failed(ctx, "write", err)
 	}
-	rows, tooLarge, err := r.encode(ctx, s, ready)
-	if err != nil {
+	parts := r.parts(s, ready)
+	if err := r.writeInLanes(ctx, s, parts); err != nil {
 		return r.failed(ctx, "write", err)
 	}
-	for batch := range slices.Chunk(rows, pipelined) {
-		if err := r.writeInLanes(ctx, s, batch); err != nil {
-			return r.failed(ctx, "write", err)
-		}
-	}
-	return tooLarge.orNil()
+	return refused(parts)
 }
 
-// writeInLanes writes the rows, whose order does not matter, through several
+// part are events that belong into one place.
+type part struct {
+	rows []row
+	// tooLarge are the IDs of those that the server would not take, and limit
+	// is how many bytes it takes.
+	tooLarge []string
+	limit    int
+}
+
+// parts parts the events, the first of each ID.
+func (r *Repository) parts(s *store, events []event.Event) []*part {
+	var parts []*part
+	filling := map[place]*part{}
+	seen := make(map[string]bool, len(events))
+	for _, e := range events {
+		if seen[e.ID] {
+			continue
+		}
+		seen[e.ID] = true
+		at := place{s.shard(e.ID), r.retention.bucket(e.Timestamp)}
+		p := filling[at]
+		if p == nil || len(p.rows) == together {
+			p = &part{rows: make([]row, 0, min(together, len(events))), limit: s.limit}
+			parts = append(parts, p)
+			filling[at] = p
+		}
+		p.rows = append(p.rows, row{event: e, at: at})
+	}
+	return parts
+}
+
+// refused returns the error about the events that were too large, if any.
+func refused(parts []*part) error {
+	var ids []string
+	limit := 0
+	for _, p := range parts {
+		if len(p.tooLarge) > 0 {
+			ids, limit = append(ids, p.tooLarge...), p.limit
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return &repository.RejectedError{
+		IDs: ids,
+		Err: fmt.Errorf("redisrepo: write: larger than the %d bytes that Redis takes at once; raise proto-max-bulk-len", limit),
+	}
+}
+
+// writeInLanes writes the parts, whose order does not matter, through several
 // connections.
-func (r *Repository) writeInLanes(ctx context.Context, s *store, rows []row) error {
+func (r *Repository) writeInLanes(ctx context.Context, s *store, parts []*part) error {
 	var group sync.WaitGroup
-	errs := make([]error, (len(rows)+lane-1)/lane)
-	for i := range errs {
-		part := rows[i*lane : min((i+1)*lane, len(rows))]
-		group.Go(func() { errs[i] = r.write(ctx, s, part) })
+	errs := make([]error, min(lanes, len(parts)))
+	for lane := range errs {
+		group.Go(func() {
+			for i := lane; i < len(parts) && errs[lane] == nil; i += lanes {
+				errs[lane] = r.writePart(ctx, s, parts[i])
+			}
+		})
 	}
 	group.Wait()
 	for _, err := range errs {
@@ -69,113 +116,41 @@ func (r *Repository) writeInLanes(ctx context.Context, s *store, rows []row) err
 	return nil
 }
 
-// row is an event as it is stored.
-type row struct {
-	event event.Event
-	body  string
-	at    place
-}
-
-// encode returns the events as rows, the first of each ID, without those that
-// are too large.
-func (r *Repository) encode(ctx context.Context, s *store, events []event.Event) ([]row, rejected, error) {
-	rows := make([]row, 0, len(events))
-	seen := make(map[string]bool, len(events))
-	tooLarge := rejected{limit: s.limit}
-	for _, e := range events {
-		if seen[e.ID] {
-			continue
+// writePart encodes and stores the rows of the part that are not too large.
+func (r *Repository) writePart(ctx context.Context, s *store, p *part) error {
+	ready, size := p.rows[:0], 0
+	for _, row := range p.rows {
+		var err error
+		if row.body, err = encode(row.event); err != nil {
+			return err
 		}
-		seen[e.ID] = true
-		body, err := encode(e)
-		if err != nil {
-			return nil, rejected{}, err
-		}
-		if len(body) > tooLarge.limit && len(tooLarge.ids) == 0 {
+		if len(row.body) > p.limit && len(p.tooLarge) == 0 {
 			// The limit may have been raised since it was asked for.
 			now, err := r.inspect(ctx)
 			if err != nil {
-				return nil, rejected{}, err
-			}
-			tooLarge.limit = now.limit
-		}
-		if len(body) > tooLarge.limit {
-			tooLarge.ids = append(tooLarge.ids, e.ID)
-			continue
-		}
-		rows = append(rows, row{e, body, place{s.shard(e.ID), r.retention.bucket(e.Timestamp)}})
-	}
-	return rows, tooLarge, nil
-}
-
-// rejected are events that the server would not take.
-type rejected struct {
-	ids   []string
-	limit int
-}
-
-func (r rejected) orNil() error {
-	if len(r.ids) == 0 {
-		return nil
-	}
-	return &repository.RejectedError{
-		IDs: r.ids,
-		Err: fmt.Errorf("redisrepo: write: larger than the %d bytes that Redis takes at once; raise proto-max-bulk-len", r.limit),
-	}
-}
-
-// tries is how often the lists of buckets may change while one batch is
-// written.
-const tries = 20
-
-// write writes the rows in one pipeline, and those again whose shard has got
-// another list of buckets meanwhile.
-func (r *Repository) write(ctx context.Context, s *store, rows []row) error {
-	for range tries {
-		calls := make([]call, len(rows))
-		for i, row := range rows {
-			buckets, err := r.bucketsWith(ctx, s, row.at)
-			if err != nil {
 				return err
 			}
-			calls[i] = r.writing(s, row, buckets)
+			p.limit = now.limit
 		}
-		replies, err := r.run(ctx, writeScript, calls)
-		if err != nil {
-			return err
+		if len(row.body) > p.limit {
+			p.tooLarge = append(p.tooLarge, row.event.ID)
+			continue
 		}
-		var again []row
-		for i, reply := range replies {
-			if buckets, ok := reply.Val().(string); ok {
-				s.remember(rows[i].at.shard, buckets)
-				again = append(again, rows[i])
+		if size += len(row.body); size > heavy && len(ready) > 0 {
+			if err := r.storeRows(ctx, s, ready); err != nil {
+				return err
 			}
+			ready, size = ready[:0], len(row.body)
 		}
-		if rows = again; len(rows) == 0 {
-			return nil
-		}
+		ready = append(ready, row)
 	}
-	return errors.New("the lists of buckets keep changing")
-}
-
-// writing is the call that stores the row.
-func (r *Repository) writing(s *store, row row, buckets string) call {
-	keys := []string{r.bucketsKey(s, row.at.shard), r.key(s, row.at, bodies)}
-	for bucket := range strings.FieldsSeq(buckets) {
-		if bucket != row.at.bucket {
-			keys = append(keys, r.key(s, place{row.at.shard, bucket}, bodies))
-		}
-	}
-	others := len(keys) - 2
-	for _, kind := range kinds(row.event) {
-		keys = append(keys, r.key(s, row.at, kind))
-	}
-	return call{keys, []any{buckets, row.event.ID, row.body, memberOf(row.event), row.at.bucket, strconv.Itoa(others)}}
+	return r.storeRows(ctx, s, ready)
 }
 
 // encode returns the event as JSON.
 func encode(e event.Event) (string, error) {
 	var buffer bytes.Buffer
+	buffer.Grow(len(e.Result) + len(e.Payload) + 512) // the rest is seldom longer
 	encoder := json.NewEncoder(&buffer)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(e); err != nil {
