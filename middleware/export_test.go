@@ -1,0 +1,7 @@
+package middleware
+
+// What the fuzz tests reach.
+var (
+	TraceID       = traceID
+	ClientAddress = clientAddress
+)
