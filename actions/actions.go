@@ -7,7 +7,7 @@
 //
 // The event has category event.CategoryAction and the name as its action. The
 // argument becomes its payload and the result its result, both masked like
-// everything else; Meta["duration"] is how long the function took, as
+// everything else, by key and by struct tag; Meta["duration"] is how long the function took, as
 // time.ParseDuration reads it. Its timestamp is the end of the call.
 //
 // # Outcomes

@@ -142,6 +142,24 @@ func TestPayloadAndResultAreChosen(t *testing.T) {
 	}
 }
 
+// Struct tags hide what they hide in rows.
+func TestStructTags(t *testing.T) {
+	t.Parallel()
+	type employee struct {
+		Name string
+		IBAN string `audit:"redact"`
+		PIN  string `audit:"-"`
+	}
+	var rec recorder
+	hire := actions.Wrap(&rec, "hire", func(_ context.Context, e employee) ([]*employee, error) { return []*employee{&e}, nil })
+	if out, err := hire(t.Context(), employee{"ann", "DE02", "1234"}); err != nil || out[0].IBAN != "DE02" {
+		t.Fatal(out, err)
+	}
+	if e := rec.events[0]; string(e.Payload) != `{"IBAN":"[redacted]","Name":"ann"}` || string(e.Result) != `[{"IBAN":"[redacted]","Name":"ann"}]` {
+		t.Errorf("%s becomes %s", e.Payload, e.Result)
+	}
+}
+
 // A panic is recorded and goes on as it was; so does the end of a goroutine.
 func TestPanics(t *testing.T) {
 	t.Parallel()

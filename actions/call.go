@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/redact"
 )
 
 // ErrNotRecorded is wrapped by the error of an action whose event could not be
@@ -151,12 +152,13 @@ func (c *call) record() error {
 	return nil
 }
 
-// encode returns the value as JSON. One that JSON cannot hold must neither
-// fail the action nor keep it from the trail: the document then says why.
+// encode returns the value as JSON, without what its struct tags hide. One that
+// JSON cannot hold must neither fail the action nor keep it from the trail: the
+// document then says why.
 func encode(value func() any) (document json.RawMessage) {
 	defer func() {
 		if problem := recover(); problem != nil {
-			document = event.JSON(map[string]string{"not_encoded": clean(fmt.Sprint("panic: ", problem))})
+			document = notEncoded(fmt.Sprint("panic: ", problem))
 		}
 	}()
 	v := value()
@@ -165,9 +167,17 @@ func encode(value func() any) (document json.RawMessage) {
 	}
 	document = event.JSON(v)
 	if reason, failed := strings.CutPrefix(string(document), "!"); failed {
-		document = event.JSON(map[string]string{"not_encoded": clean(reason)})
+		return notEncoded(reason)
+	}
+	document, err := redact.Tagged(v, document)
+	if err != nil {
+		return notEncoded(err.Error())
 	}
 	return document
+}
+
+func notEncoded(reason string) json.RawMessage {
+	return event.JSON(map[string]string{"not_encoded": clean(reason)})
 }
 
 // clean makes text of the app's what every repository can store.

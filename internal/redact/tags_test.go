@@ -1,0 +1,119 @@
+package redact_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/eventaudit/eventaudit/internal/redact"
+)
+
+type account struct {
+	Name  string  `json:"name"`
+	IBAN  string  `json:"iban" audit:"redact"`
+	Limit *int64  `json:"limit" audit:"redact,ignore"`
+	PIN   string  `audit:"-"`
+	Notes []*note `json:",omitempty"`
+}
+
+type note struct {
+	Text   string
+	Secret any `audit:"redact"`
+}
+
+type holder struct {
+	account
+	*Address `audit:"redact"`
+	Since    time.Time
+	Any      any
+	ByID     map[int]account
+}
+
+// Address is embedded, and hidden as a whole.
+type Address struct {
+	Street string
+	City   string `json:"city"`
+}
+
+type selfMade struct {
+	Text string `audit:"redact"`
+}
+
+func (s selfMade) MarshalText() ([]byte, error) { return []byte(s.Text), nil }
+
+type clock struct{ time.Time }
+
+func TestTagged(t *testing.T) {
+	t.Parallel()
+	limit := int64(9007199254740993)
+	mine := account{Name: "<ann>", IBAN: "secret", Limit: &limit, PIN: "secret"}
+	for name, x := range map[string]struct {
+		value any
+		want  string
+	}{
+		"fields":         {mine, `{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"}`},
+		"pointer":        {&mine, `{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"}`},
+		"null stays":     {account{PIN: "secret"}, `{"iban":"[redacted]","limit":null,"name":""}`},
+		"slices":         {account{Notes: []*note{nil, {"a", "secret"}}}, `{"Notes":[null,{"Secret":"[redacted]","Text":"a"}],"iban":"[redacted]","limit":null,"name":""}`},
+		"embedded":       {holder{account: mine, Address: &Address{"secret", "secret"}}, `{"Any":null,"ByID":null,"Since":"0001-01-01T00:00:00Z","Street":"[redacted]","city":"[redacted]","iban":"[redacted]","limit":"[redacted]","name":"<ann>"}`},
+		"interface":      {map[string]any{"who": []any{mine, 1}}, `{"who":[{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"},1]}`},
+		"maps":           {map[int]account{7: mine}, `{"7":{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"}}`},
+		"encodes itself": {[]selfMade{{"secret"}}, `["[redacted]"]`},
+		"nothing hidden": {struct{ B, A any }{limit, time.Unix(0, 0).UTC()}, `{"B":9007199254740993,"A":"1970-01-01T00:00:00Z"}`},
+		"no tags":        {clock{time.Unix(0, 0).UTC()}, `"1970-01-01T00:00:00Z"`},
+		"nil":            {nil, `null`},
+		"nil pointer":    {(*account)(nil), `null`},
+		"bytes":          {json.RawMessage(`{"iban": 1}`), `{"iban":1}`},
+	} {
+		document, err := json.Marshal(x.value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		document = []byte(strings.NewReplacer(`\u003c`, "<", `\u003e`, ">").Replace(string(document)))
+		got, err := redact.Tagged(x.value, document)
+		if err != nil || string(got) != x.want {
+			t.Errorf("%s: %s (%v), want %s", name, got, err, x.want)
+		}
+	}
+}
+
+// However deep a hidden value is, it does not come out, and everything else
+// stays.
+func TestTaggedAtAnyDepth(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		visible, value := 0, any(nil)
+		for range rapid.IntRange(1, 8).Draw(t, "depth") {
+			visible++
+			switch rapid.SampledFrom([]string{"note", "pointer", "slice", "map", "struct", "numbers"}).Draw(t, "within") {
+			case "note":
+				value = []any{note{"visible", "hidden"}, value}
+			case "pointer":
+				value = &account{Name: "visible", IBAN: "hidden", Notes: []*note{{Secret: value}}}
+				visible = 1 // what was inside is hidden now
+			case "slice":
+				value = [2]any{"visible", value}
+			case "map":
+				value = map[string]any{"a": "visible", "b": value}
+			case "struct":
+				value = struct {
+					Shown string
+					Inner any
+				}{"visible", value}
+			case "numbers":
+				value = map[int]any{1: "visible", 2: value}
+			}
+		}
+		document, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := redact.Tagged(value, document)
+		if err != nil || strings.Contains(string(got), "hidden") || strings.Count(string(got), "visible") != visible {
+			t.Errorf("%s (%v), want %d visible values of %s", got, err, visible, document)
+		}
+	})
+}
