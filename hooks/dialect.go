@@ -52,7 +52,9 @@ type dialect struct {
 	// row is the select list of whole rows of the table under the name that
 	// the statement knows it by.
 	row func(t *table, name string) string
-	// tuple is an expression for several values as one text.
+	// tuple is an expression for several values as one text; empty, where the
+	// database does not tell inserted rows, if one is null and conflicts with
+	// nothing.
 	tuple func(terms []string) string
 	// documents says that the select list is one JSON document.
 	documents bool
@@ -91,8 +93,10 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 			errorsEnd:     true,
 			facts:         sqliteFacts,
 			row:           storedRow,
-			tuple:         func(terms []string) string { return "quote(" + strings.Join(terms, ")||','||quote(") + ")" },
-			encode:        encodeSQLite,
+			tuple: func(terms []string) string {
+				return "CASE WHEN " + strings.Join(terms, " IS NULL OR ") + " IS NULL THEN '' ELSE quote(" + strings.Join(terms, ")||','||quote(") + ") END"
+			},
+			encode: encodeSQLite,
 		}, nil
 	case "mysql":
 		return dialect{

@@ -14,6 +14,8 @@ type look struct {
 	// identity is an expression for something else to know the rows by; empty
 	// where their keys will do.
 	identity string
+	// stays says that an upsert changes no row's identity.
+	stays bool
 }
 
 // maxKeys is how many rows one look-up by key names; the most parameters a

@@ -6,45 +6,64 @@ import (
 )
 
 // pairReturned pairs the rows that the upsert returned, one for each row it
-// brought and in their order, with the steps of the trace. A row that was
-// returned more often than it was updated was inserted first.
+// brought and in their order, with the steps of the trace, which are in the
+// same order. A row without a step was inserted.
 func (t *traced) pairReturned(done *outcome, steps []step) {
 	state := byIdentity(t.met)
-	inserts, updates := map[string]int{}, map[string][]string{}
+	ahead := map[string]int{} // how often a row is returned from here on
 	for _, row := range done.images.rows {
-		inserts[row.identity]++
+		ahead[row.identity]++
 	}
-	for _, step := range steps {
-		inserts[step.new]--
-		updates[step.new] = append(updates[step.new], step.old)
-	}
+	left := slices.Clone(steps)
 	for i := range done.images.rows {
 		after := &done.images.rows[i]
 		c := change{after: after}
-		switch olds := updates[after.identity]; {
-		case inserts[after.identity] > 0:
-			inserts[after.identity]--
-		case len(olds) > 0:
-			if c.before = state[olds[0]]; c.before == nil {
+		if at := t.stepTo(after.identity, left, state, ahead[after.identity]); at >= 0 {
+			old := left[at].old
+			if c.before = state[old]; c.before == nil {
 				c.unknown = true
-				t.unseen = append(t.unseen, olds[0])
+				t.unseen = append(t.unseen, old)
 			}
-			delete(state, olds[0])
-			updates[after.identity] = olds[1:]
+			delete(state, old)
+			left = slices.Delete(left, at, at+1)
 		}
+		ahead[after.identity]--
 		state[after.identity] = after
 		done.changes = append(done.changes, c)
 	}
-	t.pairAltered(done, steps, state, updates)
+	t.pairAltered(done, steps, state, left)
+}
+
+// stepTo returns which of the steps that are left made the row what it is; -1
+// is none, it was inserted. Only triggers make rows skip steps. A row that is
+// not there, is updated where it is, and comes more often than there are steps
+// to it, is inserted first.
+func (t *traced) stepTo(identity string, left []step, state map[string]*image, ahead int) int {
+	at := slices.IndexFunc(left, func(s step) bool { return s.new == identity })
+	if at > 0 && !t.table.facts.moves {
+		return -1
+	}
+	if at >= 0 && left[at].old == identity && state[identity] == nil {
+		to := 0
+		for _, s := range left {
+			if s.new == identity {
+				to++
+			}
+		}
+		if ahead > to {
+			return -1
+		}
+	}
+	return at
 }
 
 // pairAltered pairs the rows that went on under a key which the statement does
 // not give: a trigger does. The steps that are left are theirs.
-func (t *traced) pairAltered(done *outcome, steps []step, state map[string]*image, left map[string][]string) {
+func (t *traced) pairAltered(done *outcome, steps []step, state map[string]*image, left []step) {
 	var gone []*image
 	var fresh []*change
-	for _, step := range steps {
-		if slices.Contains(left[step.new], step.old) && state[step.old] != nil {
+	for _, step := range left {
+		if state[step.old] != nil {
 			gone = append(gone, state[step.old])
 			delete(state, step.old)
 		}
@@ -71,21 +90,29 @@ func byIdentity(set *images) map[string]*image {
 }
 
 // passage is what the updates of one row came to.
-type passage struct{ first, last string }
+type passage struct {
+	first, last string
+	// anew says that the statement inserted the row itself, under a key that
+	// another one had given up.
+	anew bool
+}
 
 // passages joins the steps of every row.
 func passages(steps []step) []passage {
 	var all []passage
-	at := map[string]int{} // by identity now
+	at := map[string]int{}    // by identity now
+	left := map[string]bool{} // by identities that are nobody's any more
 	for _, step := range steps {
 		place, known := at[step.old]
 		if !known {
 			place = len(all)
-			all = append(all, passage{first: step.old})
+			all = append(all, passage{first: step.old, anew: left[step.old]})
 		}
 		delete(at, step.old)
+		left[step.old] = true
 		all[place].last = step.new
 		at[step.new] = place
+		delete(left, step.new)
 	}
 	return all
 }
@@ -100,15 +127,20 @@ func (t *traced) pairRead(done *outcome, steps []step, traces bool) error {
 	before, last := byIdentity(t.met), byIdentity(after)
 	done.images = after
 	var fresh []passage
+	inserted := t.rowsOfValues() - len(steps)
 	for _, p := range all {
-		if last[p.last] == nil {
+		switch {
+		case last[p.last] == nil:
 			return errKeysUnknown
-		}
-		if before[p.first] == nil {
+		case p.anew:
+			inserted--
+			done.changes = append(done.changes, change{after: last[p.last]})
+		case before[p.first] == nil:
 			fresh = append(fresh, p)
-			continue
+		default:
+			done.changes = append(done.changes, change{before: before[p.first], after: last[p.last]})
+			delete(before, p.first) // its key may be taken again
 		}
-		done.changes = append(done.changes, change{before: before[p.first], after: last[p.last]})
 	}
 	added, err := t.readInserted(*done, before, last)
 	if err != nil {
@@ -116,7 +148,6 @@ func (t *traced) pairRead(done *outcome, steps []step, traces bool) error {
 	}
 	// A row that was updated and not seen before was inserted first, by the
 	// same upsert, if the number of inserted rows says so.
-	inserted := t.rowsOfValues() - len(steps)
 	unseen := inserted == len(added.rows) && len(fresh) > 0
 	if traces && !unseen && inserted != len(added.rows)+len(fresh) {
 		return errKeysUnknown

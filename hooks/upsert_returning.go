@@ -14,6 +14,7 @@ func (s *statement) upsertReturning(onConflict clause.OnConflict, targets [][]st
 	how := look{lock: s.dialect.lock}
 	if s.assignsKey(onConflict) && len(targets) == 1 && !slices.Contains(targets[0], "") {
 		how.identity = s.dialect.tuple(s.terms(targets[0])) // may stay when the key does not
+		how.stays = s.tellsApart(targets[0]) && keeps(onConflict, targets[0])
 	}
 	met, err := s.selectConflicting(how, targets)
 	if err != nil {
@@ -169,13 +170,15 @@ func (s *statement) runUpsert(done *outcome, met *images, how look, moves bool) 
 	if done.images, err = s.imagesBy(how, rows); err != nil {
 		return nil, err
 	}
-	before := index(met)
+	before := newState(met, how.stays)
 	for i := range done.images.rows {
-		after := &done.images.rows[i]
-		c := change{before: before[after.key], after: after}
-		c.unknown = c.before == nil && flagged && !inserted[i]
+		c := change{after: &done.images.rows[i]}
+		if !flagged || !inserted[i] {
+			c.before = before.of(c.after)
+			c.unknown = c.before == nil && flagged
+		}
 		done.changes = append(done.changes, c)
-		before[after.key] = after // the same row again: changed from here
+		before.becomes(c) // the same row again: changed from here
 	}
 	done.affected = int64(len(done.changes))
 	if moves && s.dialect.writeLock && !s.table.facts.moves {
@@ -217,17 +220,20 @@ func (s *statement) pairMoved(done *outcome, met *images) error {
 		return err
 	}
 	var fresh []*change
-	paired := map[*image]bool{}
+	paired, taken := map[*image]bool{}, map[string]bool{}
 	for i := range done.changes {
 		c := &done.changes[i]
 		paired[c.before] = true
-		if c.unknown || c.before == nil && !s.flagsInserted() {
+		switch {
+		case c.unknown || c.before == nil && !s.flagsInserted():
 			fresh = append(fresh, c)
+		case c.before == nil: // the key was free when it was inserted
+			taken[c.after.key] = true
 		}
 	}
 	var gone []*image
 	for i, still := 0, index(left); i < len(met.rows); i++ {
-		if row := &met.rows[i]; still[row.key] == nil && !paired[row] {
+		if row := &met.rows[i]; (still[row.key] == nil || taken[row.key]) && !paired[row] {
 			gone = append(gone, row)
 		}
 	}
