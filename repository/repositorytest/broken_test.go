@@ -2,6 +2,7 @@ package repositorytest_test
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"sync"
@@ -193,6 +194,50 @@ func sequenceOf(list []event.Event) events {
 				return
 			}
 		}
+	}
+}
+
+// keepingBoth keeps the last content of an ID beside the first, lists it so
+// many times, and may take it for the first one when an ID is asked for.
+func keepingBoth(laterByID bool, times int) spoiler {
+	return func(mem *memrepo.Repository) repository.Repository {
+		last := memrepo.New(nil)
+		find := func(ctx context.Context, f event.Filter) events {
+			switch {
+			case f.Validate() != nil || f.ID != "" && !laterByID:
+				return mem.Find(ctx, f)
+			case f.ID != "":
+				return last.Find(ctx, f)
+			}
+			return func(yield func(event.Event, error) bool) {
+				var list []event.Event
+				for e, err := range mem.Find(ctx, event.Filter{}) {
+					if err != nil {
+						yield(e, err)
+						return
+					}
+					list = append(list, e)
+					if other, err := last.Get(ctx, e.ID); err == nil && !other.Timestamp.Equal(e.Timestamp) {
+						list = append(list, slices.Repeat([]event.Event{other}, times)...)
+					}
+				}
+				list = slices.DeleteFunc(list, func(e event.Event) bool { return !f.Match(e) })
+				sequenceOf(repository.Page(list, f))(yield)
+			}
+		}
+		write := func(ctx context.Context, all ...event.Event) error {
+			ready, err := repository.Prepare(all)
+			if err != nil {
+				return err
+			}
+			for _, e := range ready {
+				if err := last.Remove(ctx, e.ID); err != nil && !errors.Is(err, repository.ErrNotFound) {
+					return err
+				}
+			}
+			return errors.Join(mem.Write(ctx, ready...), last.Write(ctx, ready...))
+		}
+		return struct{ repository.Repository }{&broken{Repository: mem, write: write, find: find}}
 	}
 }
 

@@ -622,6 +622,8 @@ func featureMutants() []mutant {
 		{name: "removes after all", caughtBy: "remove/matching", spoil: whole, features: repositorytest.Features{NoRemove: true}},
 		{name: "removes all after all", caughtBy: "remove/all", spoil: whole, features: repositorytest.Features{NoRemoveAll: true}},
 		{name: "has an offset after all", caughtBy: "order/offset", spoil: whole, features: repositorytest.Features{NoOffset: true}},
+		{name: "yields the later content by ID", caughtBy: "idempotency/first_stays", features: repositorytest.Features{LaterContents: true}, spoil: keepingBoth(true, 1)},
+		{name: "lists the later content twice", caughtBy: "idempotency/first_stays", features: repositorytest.Features{LaterContents: true}, spoil: keepingBoth(false, 2)},
 		{name: "shows things late", caughtBy: "write/every_field", spoil: func(mem *memrepo.Repository) repository.Repository { return &delayed{Repository: mem} }},
 	}
 }

@@ -33,6 +33,11 @@ type Features struct {
 	// OwnSequence says that the repository assigns Event.Sequence itself and
 	// does not keep one that it is given.
 	OwnSequence bool
+	// LaterContents says that the repository cannot pass over another content of
+	// an ID that it has. An ID still yields the content that came first, and so
+	// does a list, beside which it may show the later one; what came again
+	// unchanged is listed once.
+	LaterContents bool
 	// Eventually is for a repository whose changes show only after a while:
 	// it calls check until it returns nil, and fails the test when it gives
 	// up. The suite calls it after every write and removal. Nil means that

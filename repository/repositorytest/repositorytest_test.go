@@ -103,6 +103,10 @@ func TestFeatures(t *testing.T) {
 			features: repositorytest.Features{Eventually: untilNil},
 			spoil:    func(mem *memrepo.Repository) repository.Repository { return &delayed{Repository: mem} },
 		},
+		"later contents": {
+			features: repositorytest.Features{LaterContents: true, NoRemove: true, NoRemoveAll: true},
+			spoil:    keepingBoth(false, 1),
+		},
 		"removal one by one": {
 			spoil: func(mem *memrepo.Repository) repository.Repository { return oneByOne{mem, mem, mem} },
 		},
