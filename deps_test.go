@@ -16,7 +16,7 @@ const module = "github.com/eventaudit/eventaudit"
 // it in this list, so siblings do not know each other and there are no cycles.
 // Folders with a trailing slash stand for all packages in them.
 var levels = [][]string{
-	{"event", "pgpipe", "internal/testdb", "internal/connpool", "internal/fieldindex"},
+	{"event", "pgpipe", "internal/testdb", "internal/connpool", "internal/fieldindex", "repository/cloudwatchrepo/cloudwatchtest"},
 	{"internal/redact", "internal/testservers", "internal/testredis"},
 	{"repository", "export", "actions", "middleware"},
 	{"internal/oracle"},
@@ -84,6 +84,16 @@ func onlyWhatIsUsed(t *testing.T, packages map[string]listed) {
 			"github.com/richardlehane/msoleps", "github.com/tiendc/go-deepcopy", "golang.org/x/crypto", "golang.org/x/net", "golang.org/x/text",
 		}, ground...),
 		"repository/redisrepo": append([]string{"github.com/redis/go-redis/v9", "github.com/cespare/xxhash/v2", "go.uber.org/atomic", "golang.org/x/sys"}, ground...),
+		"repository/cloudwatchrepo": append([]string{
+			"github.com/aws/aws-sdk-go-v2", "github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream",
+			"github.com/aws/aws-sdk-go-v2/config", "github.com/aws/aws-sdk-go-v2/credentials",
+			"github.com/aws/aws-sdk-go-v2/feature/ec2/imds", "github.com/aws/aws-sdk-go-v2/internal/configsources",
+			"github.com/aws/aws-sdk-go-v2/internal/endpoints/v2", "github.com/aws/aws-sdk-go-v2/internal/v4a",
+			"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs", "github.com/aws/aws-sdk-go-v2/service/internal/accept-encoding",
+			"github.com/aws/aws-sdk-go-v2/service/internal/presigned-url", "github.com/aws/aws-sdk-go-v2/service/signin",
+			"github.com/aws/aws-sdk-go-v2/service/sso", "github.com/aws/aws-sdk-go-v2/service/ssooidc",
+			"github.com/aws/aws-sdk-go-v2/service/sts", "github.com/aws/smithy-go",
+		}, ground...),
 	} {
 		path := strings.TrimSuffix(module+"/"+name, "/")
 		for linked := range closure(packages, path) {
