@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -89,17 +88,19 @@ func (x *action) saw(conn gorm.ConnPool) {
 	x.conns = append(x.conns, conn)
 }
 
-// open returns the first transaction that is not over; nil when there is none.
-func (x *action) open(ctx context.Context) (conn gorm.ConnPool, any bool) {
+// open returns the first transaction that is not over, nil when there is none,
+// and whether the action took part in any.
+func (x *action) open(ctx context.Context) (conn gorm.ConnPool, took bool) {
 	x.mutex.Lock()
-	defer x.mutex.Unlock()
-	for _, conn := range x.conns {
+	conns := slices.Clone(x.conns)
+	x.mutex.Unlock()
+	for _, conn := range conns {
 		_, err := conn.ExecContext(ctx, "SELECT 1")
 		if !errors.Is(err, sql.ErrTxDone) && !errors.Is(err, sql.ErrConnDone) {
 			return conn, true // whatever else is wrong with it, it has not ended
 		}
 	}
-	return nil, len(x.conns) > 0
+	return nil, len(conns) > 0
 }
 
 // end records the event of the action.
@@ -121,19 +122,16 @@ func (x *action) end(ctx context.Context, e event.Event) error {
 		within = nil
 	}
 	ready, err := x.prepare(ctx, within, []event.Event{e})
-	switch goOn := x.config.OnAuditError == ContinueOnError; {
+	goOn := x.config.OnAuditError == ContinueOnError
+	switch {
 	case err != nil:
 		return err
-	case !success && around != nil:
-		x.afterwards(ctx, ready)
-	case within != nil && goOn:
-		x.tryWithin(ctx, within, ready)
-	case within == nil && (goOn || !success):
-		if x.add(ctx, nil, ready) != nil {
-			x.afterwards(ctx, ready)
-		}
-	default:
+	case success && !goOn:
 		return x.add(ctx, within, ready)
+	case within != nil:
+		x.tryWithin(ctx, within, ready)
+	default:
+		x.beside(ctx, ready, around == nil)
 	}
 	return nil
 }
@@ -166,21 +164,30 @@ func (t *trail) tryWithin(ctx context.Context, conn gorm.ConnPool, events []even
 	}
 }
 
-// afterwards stores the events as soon as that is possible, within a minute;
-// or else they are lost.
-func (t *trail) afterwards(ctx context.Context, events []event.Event) {
-	ctx = context.WithoutCancel(ctx)
-	waits := t.late.add(func() {
-		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+// beside stores the events by themselves, as soon as that is possible within a
+// minute, or else they are lost. It waits for that, unless it would wait for
+// the caller; and not for long, because it may.
+func (t *trail) beside(ctx context.Context, events []event.Event, wait bool) {
+	store := func(within time.Duration) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 		defer cancel()
 		if err := persist(ctx, func() error { return t.add(ctx, nil, events) }); err != nil {
 			t.lost(ctx, err)
 		}
-	})
-	if !waits {
-		t.lost(ctx, fmt.Errorf("%w: event %s", errTooMany, events[0].ID))
+	}
+	done, ok := t.late.add(func() { store(time.Minute) })
+	switch {
+	case !ok && wait:
+		store(5 * time.Second)
+	case !ok:
+		t.lost(ctx, &LostError{EventIDs: []string{events[0].ID}, Err: errTooMany})
+	case wait:
+		select {
+		case <-done:
+		case <-time.After(time.Second):
+		}
 	}
 }
 
 // errTooMany says that the database has not answered for a long time.
-var errTooMany = errors.New("eventaudit: too many actions wait to be recorded")
+var errTooMany = errors.New("too many actions wait to be recorded")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"gorm.io/gorm"
@@ -122,6 +123,55 @@ func TestActionsWithOneConnection(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+// A failure within a transaction that nobody told of does not wait for it.
+func TestActionsInAnUnknownTransaction(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
+		db, audit := install(t, d)
+		err := db.Transaction(func(tx *gorm.DB) error {
+			if err := tx.Create(&Product{SKU: "a"}).Error; err != nil {
+				return err
+			}
+			begun := time.Now()
+			err := run(t.Context(), audit, "pay", func(context.Context) error { return errBusiness })
+			if took := time.Since(begun); took > 30*time.Second { // SQLite waits for a minute
+				t.Errorf("it took %s", took)
+			}
+			return err
+		})
+		if !errors.Is(err, errBusiness) {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"failure pay"}, told(t, audit)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// Close waits for what is under way, until its context ends.
+func TestCloseWaitsForFailedActions(t *testing.T) {
+	t.Parallel()
+	db, audit := install(t, testdb.New(t, testdb.SQLitePure))
+	err := db.Transaction(func(tx *gorm.DB) error {
+		err := run(t.Context(), audit.In(tx), "pay", func(context.Context) error { return errBusiness })
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		if err := audit.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Close while the transaction is open: %v", err)
+		}
+		return err
+	})
+	if !errors.Is(err, errBusiness) {
+		t.Fatal(err)
+	}
+	if err := audit.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"failure pay"}, told(t, audit)); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // The success of an action in a transaction that ended behind its back is in

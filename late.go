@@ -7,50 +7,45 @@ import (
 	"time"
 )
 
-// late runs what cannot be done now, because a transaction of the caller is in
-// the way, one job after another. Its goroutine lives while there are any.
+// late runs what may have to wait for a transaction of the caller, each job in
+// a goroutine of its own.
 type late struct {
 	mutex   sync.Mutex
-	waiting []func()
-	// idle is closed when all is done; nil when nothing is under way.
+	running int
+	// idle is closed when nothing runs any more; nil when nothing runs.
 	idle chan struct{}
 }
 
-// lateMost is how many jobs may wait. More than that means that the database
+// lateMost is how many jobs may run. More than that means that the database
 // does not answer.
 const lateMost = 1000
 
-// add has the job done soon; false says that there are too many.
-func (l *late) add(job func()) bool {
+// add has the job done; false says that there are too many.
+func (l *late) add(job func()) (done <-chan struct{}, ok bool) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	if len(l.waiting) >= lateMost {
-		return false
+	if l.running >= lateMost {
+		return nil, false
 	}
-	l.waiting = append(l.waiting, job)
-	if l.idle == nil {
+	if l.running++; l.running == 1 {
 		l.idle = make(chan struct{})
-		go l.work()
 	}
-	return true
-}
-
-func (l *late) work() {
-	for job := l.next(); job != nil; job = l.next() {
+	finished := make(chan struct{})
+	go func() {
+		defer l.finish()
+		defer close(finished)
 		job()
-	}
+	}()
+	return finished, true
 }
 
-func (l *late) next() (job func()) {
+func (l *late) finish() {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	if len(l.waiting) == 0 {
+	if l.running--; l.running == 0 {
 		close(l.idle)
 		l.idle = nil
-		return nil
 	}
-	job, l.waiting = l.waiting[0], l.waiting[1:]
-	return job
 }
 
 // wait returns when all that was added before is done.
