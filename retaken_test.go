@@ -101,3 +101,15 @@ func ownMaps(rows []map[string]any) []map[string]any {
 	}
 	return own
 }
+
+// The rows of a statement that only updates come in another order than they
+// are read in.
+func TestUpsertsInAnyOrder(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
+		db, audit := install(t, d)
+		must(t, db.Create(&[]Document{{ID: "1", Body: "a"}, {ID: "2", Body: "b"}, {ID: "3", Body: "c"}}))
+		must(t, db.Save(&[]Document{{ID: "3", Body: "x"}, {ID: "1", Body: "y"}, {ID: "2", Body: "z"}}))
+		oracle.Check(t, db, audit.Repository(), modelTables...)
+	})
+}

@@ -6,19 +6,24 @@ import (
 )
 
 // pairReturned pairs the rows that the upsert returned, one for each row it
-// brought and in their order, with the steps of the trace, which are in the
-// same order. A row without a step was inserted.
-func (t *traced) pairReturned(done *outcome, steps []step) {
+// brought and in their order, with the steps: those of a trace are in the same
+// order. A row without a step was inserted.
+func (t *traced) pairReturned(done *outcome, steps []step, traces bool) {
 	state := byIdentity(t.met)
 	ahead := map[string]int{} // how often a row is returned from here on
 	for _, row := range done.images.rows {
 		ahead[row.identity]++
 	}
 	left := slices.Clone(steps)
+	inOrder := traces && !t.table.facts.moves // a trigger may take a row elsewhere
 	for i := range done.images.rows {
 		after := &done.images.rows[i]
 		c := change{after: after}
-		if at := t.stepTo(after.identity, left, state, ahead[after.identity]); at >= 0 {
+		at := stepTo(after.identity, left, state[after.identity] != nil, ahead[after.identity])
+		if at > 0 && inOrder {
+			at = -1
+		}
+		if at >= 0 {
 			old := left[at].old
 			if c.before = state[old]; c.before == nil {
 				c.unknown = true
@@ -34,25 +39,22 @@ func (t *traced) pairReturned(done *outcome, steps []step) {
 	t.pairAltered(done, steps, state, left)
 }
 
-// stepTo returns which of the steps that are left made the row what it is; -1
-// is none, it was inserted. Only triggers make rows skip steps. A row that is
-// not there, is updated where it is, and comes more often than there are steps
-// to it, is inserted first.
-func (t *traced) stepTo(identity string, left []step, state map[string]*image, ahead int) int {
+// stepTo returns which of the steps that are left may have made the row what it
+// is; -1 is none. A row that is not there, is updated where it is, and comes
+// more often than there are steps to it, is inserted first.
+func stepTo(identity string, left []step, there bool, ahead int) int {
 	at := slices.IndexFunc(left, func(s step) bool { return s.new == identity })
-	if at > 0 && !t.table.facts.moves {
-		return -1
+	if at < 0 || there || left[at].old != identity {
+		return at
 	}
-	if at >= 0 && left[at].old == identity && state[identity] == nil {
-		to := 0
-		for _, s := range left {
-			if s.new == identity {
-				to++
-			}
+	to := 0
+	for _, s := range left {
+		if s.new == identity {
+			to++
 		}
-		if ahead > to {
-			return -1
-		}
+	}
+	if ahead > to {
+		return -1
 	}
 	return at
 }

@@ -107,7 +107,7 @@ func (t *traced) run(done *outcome, query string, traces bool) (err error) {
 	if !returning {
 		return t.pairRead(done, steps, traces)
 	}
-	t.pairReturned(done, steps)
+	t.pairReturned(done, steps, traces)
 	done.affected = affectedByUpsert(*done)
 	return nil
 }
