@@ -25,8 +25,6 @@ const patience = 5 * time.Second
 // call is one call of an action.
 type call struct {
 	*action
-	// ctx is what the function gets.
-	ctx   context.Context
 	event event.Event
 	begun time.Time
 	// end records the event; nil when the call is not recorded.
@@ -35,10 +33,10 @@ type call struct {
 
 // perform calls fn and records how it ended.
 func perform[Out any](ctx context.Context, a *action, in any, fn func(context.Context) (Out, error)) (out Out, err error) {
-	c, refusal := a.begin(ctx, in)
+	ctx, c, refusal := a.begin(ctx, in)
 	switch {
 	case refusal != nil:
-		return out, c.refused(refusal)
+		return out, c.refused(ctx, refusal)
 	case c.end == nil:
 		return fn(ctx)
 	}
@@ -48,35 +46,34 @@ func perform[Out any](ctx context.Context, a *action, in any, fn func(context.Co
 			return
 		}
 		value := recover() // nil when the function ended its goroutine
-		c.broke(value)
+		c.broke(ctx, value)
 		if value != nil {
 			panic(value)
 		}
 	}()
-	out, err = fn(c.ctx)
+	out, err = fn(ctx)
 	returned = true
-	return out, c.returned(out, err)
+	return out, c.returned(ctx, out, err)
 }
 
-// begin prepares the event. The argument is encoded before the function can
-// change it.
-func (a *action) begin(ctx context.Context, in any) (*call, error) {
-	c := &call{action: a, ctx: ctx, begun: time.Now()}
+// begin prepares the event, and the context that the function gets. The
+// argument is encoded before the function can change it.
+func (a *action) begin(ctx context.Context, in any) (within context.Context, c *call, refusal error) {
+	c = &call{action: a, begun: time.Now()}
 	if event.AuditDisabled(ctx) {
-		return c, nil
+		return ctx, c, nil
 	}
 	if r := event.RequestFrom(ctx); r.ID == "" {
 		r.ID = event.NewID()
-		c.ctx = event.WithRequest(ctx, r)
+		ctx = event.WithRequest(ctx, r)
 	}
-	var refusal error
 	if recorder, ok := a.recorder.(event.ActionRecorder); ok {
-		c.ctx, c.end, refusal = recorder.Begin(c.ctx, a.name)
+		ctx, c.end, refusal = recorder.Begin(ctx, a.name)
 	} else {
 		c.end = func(ctx context.Context, e event.Event) error { return a.recorder.Record(ctx, e) }
 	}
 	if c.end == nil {
-		return c, refusal
+		return ctx, c, refusal
 	}
 	c.event = event.Event{Category: event.CategoryAction, Action: a.name, Payload: encode(func() any { return a.payload(in) })}
 	if a.object != nil {
@@ -87,12 +84,12 @@ func (a *action) begin(ctx context.Context, in any) (*call, error) {
 		kind, id := a.target(in)
 		c.event.TargetType, c.event.TargetID = clean(kind), clean(id)
 	}
-	return c, refusal
+	return ctx, c, refusal
 }
 
 // returned records what the function returned, and returns the error of the
 // whole.
-func (c *call) returned(out any, err error) error {
+func (c *call) returned(ctx context.Context, out any, err error) error {
 	if err == nil {
 		c.event.Outcome, c.event.Result = event.OutcomeSuccess, encode(func() any { return c.result(out) })
 	} else {
@@ -101,17 +98,17 @@ func (c *call) returned(out any, err error) error {
 			c.event.Outcome = event.OutcomeDenied
 		}
 	}
-	return with(err, c.record())
+	return with(err, c.record(ctx))
 }
 
 // refused records that the action was not allowed to begin.
-func (c *call) refused(refusal error) error {
+func (c *call) refused(ctx context.Context, refusal error) error {
 	if c.end == nil {
 		return refusal
 	}
 	c.failed(refusal.Error())
 	c.event.Outcome = event.OutcomeDenied
-	return with(refusal, c.record())
+	return with(refusal, c.record(ctx))
 }
 
 // with returns the function's own error as it is, unless there is another.
@@ -124,13 +121,13 @@ func with(err, unrecorded error) error {
 
 // broke records that the function did not return. There is nobody to return an
 // error to.
-func (c *call) broke(value any) {
+func (c *call) broke(ctx context.Context, value any) {
 	c.failed("the function ended its goroutine")
 	if value != nil {
 		c.failed("panic: " + fmt.Sprint(value))
 	}
-	if err := c.record(); err != nil {
-		slog.ErrorContext(c.ctx, "action was not recorded", "action", c.name, "error", err)
+	if err := c.record(ctx); err != nil {
+		slog.ErrorContext(ctx, "action was not recorded", "action", c.name, "error", err)
 	}
 }
 
@@ -139,9 +136,9 @@ func (c *call) failed(text string) {
 }
 
 // record hands the event over, whatever has become of the caller's context.
-func (c *call) record() error {
+func (c *call) record(ctx context.Context) error {
 	c.event.Meta = map[string]string{"duration": time.Since(c.begun).Round(time.Microsecond).String()}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	if c.skip != nil && c.skip(ctx, c.event) {
 		return nil

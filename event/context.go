@@ -58,7 +58,8 @@ type Request struct {
 	IPAddress, UserAgent string
 }
 
-// WithActor returns a context whose events say that actor did it.
+// WithActor returns a context whose events say that actor did it. Recorders put
+// ActorSystem where there is none.
 func WithActor(ctx context.Context, actor string) context.Context {
 	return with(ctx, func(s *scope) { s.actor = clean(actor) })
 }
@@ -69,7 +70,8 @@ func WithRequest(ctx context.Context, r Request) context.Context {
 	return with(ctx, func(s *scope) { s.request = r })
 }
 
-// WithReason returns a context whose events say why it was done.
+// WithReason returns a context whose events say why it was done. Some changes
+// are refused without; see ErrReasonRequired.
 func WithReason(ctx context.Context, reason string) context.Context {
 	return with(ctx, func(s *scope) { s.reason = clean(reason) })
 }

@@ -85,7 +85,7 @@ type Event struct {
 	Category string `json:"category"`
 	// Action is what was done. It is required.
 	Action string `json:"action"`
-	// Actor is who did it, as set by WithActor.
+	// Actor is who did it, as set by WithActor; ActorSystem when nobody is.
 	Actor string `json:"actor"`
 	// ActionObject is the kind of thing it was done to: for a model event the
 	// Go type name of the model, or the table name where there is no model.
