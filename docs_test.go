@@ -17,6 +17,8 @@ var snippetImports = map[string]string{
 	"fmt": "fmt", "gorm": "gorm.io/gorm", "eventaudit": module,
 	"event": module + "/event", "migrate": module + "/migrate", "config": module + "/config",
 	"repository": module + "/repository", "sqlrepo": module + "/repository/sqlrepo", "redisrepo": module + "/repository/redisrepo",
+	"cloudwatchrepo": module + "/repository/cloudwatchrepo", "cloudwatchtest": module + "/repository/cloudwatchrepo/cloudwatchtest",
+	"awsconfig": "github.com/aws/aws-sdk-go-v2/config", "cloudwatchlogs": "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs",
 	"outbox": module + "/outbox", "otelaudit": module + "/otelaudit", "otel": "go.opentelemetry.io/otel",
 	"redis": "github.com/redis/go-redis/v9", "time": "time", "os": "os", "errors": "errors", "strconv": "strconv",
 	"http": "net/http", "netip": "net/netip", "actions": module + "/actions", "middleware": module + "/middleware",
@@ -80,7 +82,7 @@ func wrap(snippet string) string {
 	file.WriteString("package snippet\n\nimport (\n\t\"context\"\n")
 	for name, path := range snippetImports {
 		if name == "gorm" || regexp.MustCompile(`\b`+name+`\.`).MatchString(snippet) {
-			fmt.Fprintf(&file, "\t%q\n", path)
+			fmt.Fprintf(&file, "\t%s %q\n", name, path)
 		}
 	}
 	auditor := "audit *eventaudit.Auditor"
