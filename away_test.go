@@ -2,6 +2,7 @@ package eventaudit_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -95,17 +96,19 @@ func BenchmarkRedisAway(b *testing.B) {
 				b.Fatal(err)
 			}
 			pool.SetMaxIdleConns(8)
-			var there, away, ratio, drain []float64
+			var there, away, ratio, pause, drain []float64
 			for b.Loop() {
 				there = append(there, writesPerSecond(db))
 				server.Kill(b)
 				away = append(away, writesPerSecond(db))
 				ratio = append(ratio, away[len(away)-1]/there[len(there)-1])
-				drain = append(drain, drained(b, server, db, audit))
+				paused, rate := drained(b, server, db, audit)
+				pause, drain = append(pause, paused.Seconds()), append(drain, rate)
 			}
 			b.ReportMetric(median(there), "writes/s-there")
 			b.ReportMetric(median(away), "writes/s-away")
 			b.ReportMetric(median(ratio), "away/there")
+			b.ReportMetric(median(pause), "s-paused")
 			b.ReportMetric(median(drain), "drained/s")
 			s := numbers(b, audit)
 			if s.Dead != 0 || s.Pending != 0 || s.Rejected != 0 {
@@ -137,9 +140,10 @@ func writesPerSecond(db *gorm.DB) float64 {
 	return float64(writes.Load()) / time.Since(begun).Seconds()
 }
 
-// drained fills the outbox, brings Redis back and returns how many events per
-// second arrive until none is left.
-func drained(b *testing.B, server *testredis.Server, db *gorm.DB, audit *eventaudit.Auditor) float64 {
+// drained fills the outbox and brings Redis back. It returns how long the relay
+// still leaves Redis alone, and how many events per second arrive from then on
+// until none is left.
+func drained(b *testing.B, server *testredis.Server, db *gorm.DB, audit *eventaudit.Auditor) (paused time.Duration, rate float64) {
 	b.Helper()
 	documents := make([]Document, 40_000)
 	for i := range documents {
@@ -148,9 +152,19 @@ func drained(b *testing.B, server *testredis.Server, db *gorm.DB, audit *eventau
 	must(b, db.CreateInBatches(documents, 1000))
 	server.Restart(b)
 	testredis.Eventually(b, "Redis answers", func(ctx context.Context) error { return server.Client.Ping(ctx).Err() })
-	pending, begun := numbers(b, audit).Pending, time.Now()
-	flushWithin(b, audit)
-	return float64(pending) / time.Since(begun).Seconds()
+	before, begun := numbers(b, audit), time.Now()
+	var group sync.WaitGroup
+	group.Go(func() { flushWithin(b, audit) })
+	var pending int64
+	testredis.Eventually(b, "the first events arrive", func(context.Context) error {
+		now := numbers(b, audit)
+		if pending, paused = now.Pending, time.Since(begun); now.Delivered == before.Delivered {
+			return errors.New("none yet")
+		}
+		return nil
+	})
+	group.Wait()
+	return paused, float64(pending) / (time.Since(begun) - paused).Seconds()
 }
 
 func median(list []float64) float64 {

@@ -11,20 +11,26 @@ import (
 
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/internal/testdb"
+	"github.com/eventaudit/eventaudit/internal/testredis"
 	"github.com/eventaudit/eventaudit/outbox"
 	"github.com/eventaudit/eventaudit/repository"
+	"github.com/eventaudit/eventaudit/repository/redisrepo"
 )
 
-// BenchmarkDrain drains a backlog into a repository that costs nothing, or as
-// much as one far away.
+// BenchmarkDrain drains a backlog into a repository that costs nothing, into
+// one that costs as much as one far away, and into Redis.
 func BenchmarkDrain(b *testing.B) {
 	const backlog = 20_000
 	for _, kind := range testdb.Kinds() {
-		for _, delay := range []time.Duration{0, 15 * time.Millisecond} {
-			b.Run(fmt.Sprintf("%s/%v", kind, delay), func(b *testing.B) {
-				db := migrated(b, testdb.New(b, kind))
+		for name, destination := range map[string]func(b *testing.B) repository.Repository{
+			"nothing":  func(*testing.B) repository.Repository { return sink{} },
+			"far away": func(*testing.B) repository.Repository { return sink{15 * time.Millisecond} },
+			"redis":    emptyRedis,
+		} {
+			b.Run(fmt.Sprintf("%s/%s", kind, name), func(b *testing.B) {
+				db, to := migrated(b, testdb.New(b, kind)), destination(b)
 				opts := &outbox.Options{Logger: slog.New(slog.DiscardHandler)}
-				box, err := outbox.New(db, sink{delay}, opts)
+				box, err := outbox.New(db, to, opts)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -32,11 +38,12 @@ func BenchmarkDrain(b *testing.B) {
 					b.StopTimer()
 					events := some("e", backlog)
 					for i := range events {
+						events[i].ID = event.NewID()
 						events[i].Result = event.JSON(map[string]any{"old": map[string]any{"name": "x"}, "new": map[string]any{"name": strings.Repeat("y", 300)}})
 					}
 					insert(b, box, events...)
 					b.StartTimer()
-					relay, err := outbox.New(db, sink{delay}, opts)
+					relay, err := outbox.New(db, to, opts)
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -50,6 +57,16 @@ func BenchmarkDrain(b *testing.B) {
 			})
 		}
 	}
+}
+
+// emptyRedis is a repository in a Redis of its own.
+func emptyRedis(b *testing.B) repository.Repository {
+	b.Helper()
+	r, err := redisrepo.New(testredis.Start(b).Client, &redisrepo.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return r
 }
 
 // sink is a repository that keeps nothing.
