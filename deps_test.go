@@ -16,13 +16,13 @@ const module = "github.com/eventaudit/eventaudit"
 // it in this list, so siblings do not know each other and there are no cycles.
 // Folders with a trailing slash stand for all packages in them.
 var levels = [][]string{
-	{"event", "pgpipe", "internal/testdb", "internal/connpool", "internal/fieldindex", "repository/cloudwatchrepo/cloudwatchtest"},
+	{"event", "pgpipe", "internal/testdb", "internal/connpool", "internal/fieldindex"},
 	{"internal/redact", "internal/testservers", "internal/testredis"},
 	{"repository", "export", "actions", "middleware"},
 	{"internal/oracle"},
 	{
 		"repository/memrepo", "repository/sqlrepo", "repository/redisrepo", "repository/cloudwatchrepo",
-		"repository/repositorytest", "outbox", "hooks", "export/xlsx",
+		"repository/cloudwatchrepo/cloudwatchtest", "repository/repositorytest", "outbox", "hooks", "export/xlsx",
 	},
 	{"migrate"},
 	{""}, // the root

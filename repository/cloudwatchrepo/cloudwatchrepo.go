@@ -27,6 +27,10 @@
 // CloudWatch cannot be asked in time. Get and a filter by ID yield the content
 // that came first; a list may show another where that is what its filter
 // matches, or where the timestamps differ.
+//
+// Get and a filter by ID believe the time in a UUIDv7: they look a day around
+// it first, and if there is nothing at all that can have been written since.
+// One from a clock that was more than a day ahead is found by other fields.
 package cloudwatchrepo
 
 import (
@@ -163,10 +167,11 @@ func writerName() string {
 var retentions = []int{0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 
 // Names hold what CloudWatch takes in them, and a filter pattern and a query
-// too.
+// too. That of a writer is the last part of a stream's.
 var (
 	groupNames  = regexp.MustCompile(`^[A-Za-z0-9._/#-]{1,512}$`)
 	streamNames = regexp.MustCompile(`^[A-Za-z0-9._/#-]{1,200}$`)
+	writerNames = regexp.MustCompile(`^[A-Za-z0-9._#-]{1,200}$`)
 )
 
 func (o Options) check() error {
@@ -175,8 +180,8 @@ func (o Options) check() error {
 		return &event.FieldError{Field: "log_group", Value: o.Group, Reason: "is no name of a log group; use up to 512 letters, digits and . _ - / #"}
 	case !streamNames.MatchString(o.Stream) || strings.HasSuffix(o.Stream, "/"):
 		return &event.FieldError{Field: "log_stream", Value: o.Stream, Reason: "cannot start the names of log streams; use up to 200 letters, digits and . _ - / #, with no / at the end"}
-	case !streamNames.MatchString(o.Writer):
-		return &event.FieldError{Field: "writer", Value: o.Writer, Reason: "cannot be part of a log stream's name; use up to 200 letters, digits and . _ - / #"}
+	case !writerNames.MatchString(o.Writer):
+		return &event.FieldError{Field: "writer", Value: o.Writer, Reason: "cannot end a log stream's name; use up to 200 letters, digits and . _ - #"}
 	case !slices.Contains(retentions, o.RetentionDays):
 		return &event.FieldError{Field: "retention_days", Value: o.RetentionDays, Reason: fmt.Sprintf("is not a retention of CloudWatch; use one of %d, 0 to keep events forever", retentions)}
 	case len(o.Tags) > 50:

@@ -54,14 +54,16 @@ func (r *Repository) matching(ctx context.Context, f event.Filter) iter.Seq2[rec
 
 // Get implements [repository.Getter].
 func (r *Repository) Get(ctx context.Context, id string) (event.Event, error) {
-	rec, found, err := r.byID(ctx, id)
-	switch {
-	case err != nil:
-		return event.Event{}, r.failed(ctx, "get", err)
-	case !found:
-		return event.Event{}, fmt.Errorf("cloudwatchrepo: get %q: %w", id, repository.ErrNotFound)
+	if id != "" {
+		rec, found, err := r.byID(ctx, id)
+		if err != nil {
+			return event.Event{}, r.failed(ctx, "get", err)
+		}
+		if found {
+			return rec.event, nil
+		}
 	}
-	return rec.event, nil
+	return event.Event{}, fmt.Errorf("cloudwatchrepo: get %q: %w", id, repository.ErrNotFound)
 }
 
 // byID returns the event with the ID; if there are several, the one that came

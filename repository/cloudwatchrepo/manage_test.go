@@ -140,6 +140,38 @@ func TestRemoveAllDeletesOurStreams(t *testing.T) {
 	}
 }
 
+// A trail whose name goes on where another one's ends has events of its own.
+func TestTrailsWithNamesWithinEachOther(t *testing.T) {
+	t.Parallel()
+	server := start(t, nil)
+	trails := map[string]*cloudwatchrepo.Repository{}
+	for i, name := range []string{"a", "a/events", "a/clamped", "a/clamped/late", "a/events/2026-01-01"} {
+		trails[name] = open(t, server, &cloudwatchrepo.Options{CreateGroup: true, Stream: name})
+		events := some(2, time.Now().Add(-time.Hour))
+		events[0].ID, events[1].ID = name, name+"-late"
+		events[1].Timestamp = noon.Add(time.Duration(i) * time.Hour)
+		write(t, trails[name], events...)
+	}
+	check := func(left int) {
+		t.Helper()
+		total := 0
+		for name, r := range trails {
+			got := ids(t, r, event.Filter{})
+			if total += len(got); len(got) > 0 && (len(got) != 2 || got[0] != name+"-late" || got[1] != name) {
+				t.Errorf("trail %q lists %q", name, got)
+			}
+		}
+		if total != left {
+			t.Errorf("%d events are left, want %d", total, left)
+		}
+	}
+	check(10)
+	if err := trails["a"].RemoveAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check(8)
+}
+
 func TestRemoveAllUnderDeletionProtection(t *testing.T) {
 	t.Parallel()
 	server := start(t, nil)
@@ -182,6 +214,7 @@ func TestWrongOptions(t *testing.T) {
 		{"log_stream", client, cloudwatchrepo.Options{Stream: "it's"}},
 		{"log_stream", client, cloudwatchrepo.Options{Stream: "stream/"}},
 		{"writer", client, cloudwatchrepo.Options{Writer: "host:1"}},
+		{"writer", client, cloudwatchrepo.Options{Writer: "a/b"}},
 		{"retention_days", client, cloudwatchrepo.Options{RetentionDays: 2}},
 		{"tags", client, cloudwatchrepo.Options{Tags: tags}},
 		{"max_event_bytes", client, cloudwatchrepo.Options{MaxEventBytes: 1000}},

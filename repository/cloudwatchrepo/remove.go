@@ -51,14 +51,17 @@ func (r *Repository) streamNames(ctx context.Context) (names []string, err error
 		LogGroupName: aws.String(r.options.Group),
 	}
 	for _, k := range []kind{timely, clamped} {
-		in.LogStreamNamePrefix, in.NextToken = aws.String(r.prefix(k)), nil
+		prefix := r.prefix(k)
+		in.LogStreamNamePrefix, in.NextToken = aws.String(prefix), nil
 		for {
 			out, err := call(ctx, r.timing, r.client.DescribeLogStreams, in)
 			if err != nil {
 				return nil, err
 			}
 			for _, s := range out.LogStreams {
-				names = append(names, aws.ToString(s.LogStreamName))
+				if name := aws.ToString(s.LogStreamName); isStream(name, prefix) {
+					names = append(names, name)
+				}
 			}
 			if in.NextToken = out.NextToken; in.NextToken == nil {
 				break

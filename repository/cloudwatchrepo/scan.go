@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -128,7 +127,7 @@ type line struct {
 
 // recordOf returns the event in the line, if there is one.
 func (r *Repository) recordOf(ctx context.Context, prefix string, l line) (record, bool) {
-	if !strings.HasPrefix(l.stream, prefix) {
+	if !isStream(l.stream, prefix) {
 		return record{}, false
 	}
 	e, ok := decode(l.message)

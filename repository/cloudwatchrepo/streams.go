@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +31,16 @@ const (
 
 // prefix is what the names of the kind's streams start with.
 func (r *Repository) prefix(k kind) string { return r.options.Stream + "/" + string(k) + "/" }
+
+// datedStream is what follows the prefix in the names of our streams. Those of
+// a trail whose name goes on where ours ends look otherwise.
+var datedStream = regexp.MustCompile(`^((late|early)/)?[0-9]{4}-[0-9]{2}-[0-9]{2}/[^/]+$`)
+
+// isStream reports whether the stream is one of ours with that prefix.
+func isStream(name, prefix string) bool {
+	rest, ok := strings.CutPrefix(name, prefix)
+	return ok && datedStream.MatchString(rest)
+}
 
 // streams are those that this process writes to, one a day for each kind.
 type streams struct {
