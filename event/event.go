@@ -31,6 +31,9 @@ const (
 	// CategoryAction is the category of wrapped function calls. The word is
 	// the ancestor's, so that a mixed trail filters alike.
 	CategoryAction = "api"
+	// CategoryAudit is the category of events about the trail itself: who
+	// exported, imported, cleared or discarded events.
+	CategoryAudit = "audit"
 )
 
 // Actions of model events.
@@ -57,6 +60,20 @@ const (
 	ActionAttached = "attached"
 	// ActionDetached says that a relation between two records was removed.
 	ActionDetached = "detached"
+)
+
+// Actions of events about the trail itself. Each comes as two: one before it
+// begins, with the filter as payload, and one when it has ended, with the number
+// of events in its result.
+const (
+	ActionExporting  = "exporting"
+	ActionExported   = "exported"
+	ActionImporting  = "importing"
+	ActionImported   = "imported"
+	ActionClearing   = "clearing"
+	ActionCleared    = "cleared"
+	ActionDiscarding = "discarding"
+	ActionDiscarded  = "discarded"
 )
 
 // Outcome says how the recorded deed ended.

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/eventaudit/eventaudit/event"
 )
@@ -26,7 +25,7 @@ func scanAncestor(rows *sql.Rows) (event.Event, error) {
 	}
 	e.ID, e.Outcome = id.String, event.OutcomeSuccess
 	var err error
-	if e.Timestamp, err = parseTimestamp(moment.String); err != nil {
+	if e.Timestamp, err = event.ParseTimestamp(moment.String); err != nil {
 		return e, unreadable(e.ID, "timestamp", moment.String, "is not an ISO 8601 date and time of the years 1 to 9999")
 	}
 	if e.Result, err = parseDocument(result); err != nil {
@@ -53,30 +52,6 @@ func (t text) Scan(source any) error {
 	}
 	*t.into = value.String
 	return nil
-}
-
-// layouts are the forms of ISO 8601 that Python, SQLAlchemy and the databases
-// write. A time without an offset is UTC.
-var layouts = []string{
-	"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02T15:04:05",
-}
-
-func parseTimestamp(value string) (time.Time, error) {
-	if len(value) > 10 && value[10] == ' ' {
-		value = value[:10] + "T" + value[11:]
-	}
-	for _, layout := range layouts {
-		t, err := time.Parse(layout, value)
-		if err != nil {
-			continue
-		}
-		t = t.UTC()
-		if t.Year() < 1 || t.Year() > 9999 || t.Nanosecond()%1000 != 0 {
-			break
-		}
-		return t, nil
-	}
-	return time.Time{}, event.ErrInvalid
 }
 
 // parseDocument returns the document as it is spelled. Text columns may hold

@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/repository"
+)
+
+func newClear(a *app) *cobra.Command {
+	var filter event.Filter
+	var bounds days
+	var confirmed bool
+	c := &cobra.Command{
+		Use: "clear", Short: "Remove events for ever", Args: cobra.NoArgs,
+		Long: `Clear removes the events that the flags select, all of them without flags.
+Without --confirm it only says how many that would be, and exits with 1.
+The removal is itself recorded: who, which events, how many.`,
+		Example: "  eventaudit clear --confirm --end-date=2019-12-31",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if _, err := bounds.bound(&filter); err != nil {
+				return err
+			}
+			if err := filter.Validate(); err != nil {
+				return misused(err)
+			}
+			return a.with(c.Context(), func(ctx context.Context, t *trail) error {
+				if !confirmed {
+					return t.wouldClear(ctx, filter)
+				}
+				n, err := t.clear(ctx, filter)
+				if err == nil {
+					a.streams.say("%d events removed", n)
+				}
+				return err
+			})
+		},
+	}
+	c.Flags().BoolVar(&confirmed, "confirm", false, "really remove them")
+	bounds.register(c.Flags())
+	fieldFlags(c.Flags(), &filter)
+	return c
+}
+
+func (t *trail) wouldClear(ctx context.Context, filter event.Filter) error {
+	n, err := repository.Count(ctx, t.Repository(), filter)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%d events would be removed, none was; add --confirm to remove them", n)
+}
+
+// clear removes the events. Those that tell of it come later than everything
+// it removes.
+func (t *trail) clear(ctx context.Context, filter event.Filter) (int64, error) {
+	d := deed{event.ActionClearing, event.ActionCleared, map[string]any{"filter": narrowing(filter)}}
+	if now := time.Now().UTC().Truncate(time.Microsecond); filter.To.IsZero() || filter.To.After(now) {
+		filter.To = now
+	}
+	return t.recorded(ctx, d, func() (int64, error) {
+		n, err := repository.Remove(ctx, t.Repository(), filter)
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return n, err
+		}
+		return 0, fmt.Errorf("this repository cannot remove single events: %w", err)
+	})
+}

@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/export"
+	"github.com/eventaudit/eventaudit/repository"
+)
+
+func newEvents(a *app) *cobra.Command {
+	c := &cobra.Command{Use: "events", Short: "List, show or create events", Args: cobra.NoArgs, RunE: incomplete}
+	c.AddCommand(newEventsList(a), newEventsShow(a), newEventsCreate(a))
+	return c
+}
+
+// listing are the flags of commands that list events.
+type listing struct {
+	filter event.Filter
+	bounds days
+	oldest bool
+	asJSON bool
+}
+
+func (l *listing) register(flags *pflag.FlagSet) {
+	flags.IntVar(&l.filter.Limit, "limit", 50, "so many events at most, 0 for all")
+	flags.BoolVar(&l.oldest, "oldest-first", false, "begin with the oldest event")
+	flags.BoolVar(&l.asJSON, "json", false, "print JSON Lines")
+	l.bounds.register(flags)
+}
+
+func newEventsList(a *app) *cobra.Command {
+	var l listing
+	c := &cobra.Command{
+		Use: "list", Short: "List events, newest first", Args: cobra.NoArgs,
+		Example: "  eventaudit events list --actor=olga --start-date=2024-05-01",
+		RunE:    func(c *cobra.Command, _ []string) error { return a.list(c, &l) },
+	}
+	l.register(c.Flags())
+	fieldFlags(c.Flags(), &l.filter)
+	return c
+}
+
+func newHistory(a *app) *cobra.Command {
+	var l listing
+	c := &cobra.Command{
+		Use: "history MODEL ID", Short: "List the events of one record, newest first", Args: cobra.ExactArgs(2),
+		Long: `History lists the events of one record. MODEL is the Go type name, or the name
+of the table where there is no model; ID the primary key, a composite one as a
+JSON array.`,
+		Example: `  eventaudit history Order 17`,
+		RunE: func(c *cobra.Command, args []string) error {
+			l.filter.ActionObject, l.filter.ActionObjectID = args[0], args[1]
+			return a.list(c, &l)
+		},
+	}
+	l.register(c.Flags())
+	return c
+}
+
+func (a *app) list(c *cobra.Command, l *listing) error {
+	zone, err := l.bounds.bound(&l.filter)
+	if err != nil {
+		return err
+	}
+	if !l.oldest {
+		l.filter.Order = event.NewestFirst
+	}
+	if err := l.filter.Validate(); err != nil {
+		return misused(err)
+	}
+	return a.with(c.Context(), func(ctx context.Context, t *trail) error {
+		if l.asJSON {
+			return export.JSONLines{Options: export.Options{Location: zone}}.Export(a.streams.Out, t.All(ctx, l.filter))
+		}
+		return a.printPages(ctx, t, l.filter, zone)
+	})
+}
+
+// pageSize is how many lines are aligned with each other.
+const pageSize = 1000
+
+func (a *app) printPages(ctx context.Context, t *trail, filter event.Filter, zone *time.Location) error {
+	var page []event.Event
+	printed := false
+	for e, err := range t.All(ctx, filter) {
+		if err != nil {
+			return err
+		}
+		if page = append(page, e); len(page) == pageSize {
+			if err := a.table(zone).print(page); err != nil {
+				return err
+			}
+			page, printed = page[:0], true
+		}
+	}
+	if printed && len(page) == 0 {
+		return nil
+	}
+	return a.table(zone).print(page)
+}
+
+func newEventsShow(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "show ID", Short: "Print one event as JSON", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.with(c.Context(), func(ctx context.Context, t *trail) error {
+				e, err := repository.Get(ctx, t.Repository(), args[0])
+				if err != nil {
+					return err
+				}
+				out := json.NewEncoder(a.streams.Out)
+				out.SetEscapeHTML(false)
+				out.SetIndent("", "  ")
+				return out.Encode(e)
+			})
+		},
+	}
+}
+
+func newEventsCreate(a *app) *cobra.Command {
+	var like event.Filter // an event has the fields of a filter
+	var payload, result string
+	c := &cobra.Command{
+		Use: "create", Short: "Record an event", Args: cobra.NoArgs,
+		Long:    "Create records an event with the values of the flags and prints its id. The actor is --actor, otherwise who runs the command.",
+		Example: `  eventaudit events create --category=custom --action=audited --payload='{"by":"an auditor"}'`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			e := eventLike(like)
+			if payload != "" {
+				e.Payload = json.RawMessage(payload)
+			}
+			if result != "" {
+				e.Result = json.RawMessage(result)
+			}
+			e.Complete(time.Now())
+			if err := event.Validate(e); err != nil {
+				return misused(err)
+			}
+			return a.with(c.Context(), func(ctx context.Context, t *trail) error {
+				if err := t.Record(ctx, e); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintln(a.streams.Out, e.ID)
+				return err
+			})
+		},
+	}
+	c.Flags().StringVar(&payload, "payload", "", "the payload, as `JSON`")
+	c.Flags().StringVar(&result, "result", "", "the result, as `JSON`")
+	fieldFlags(c.Flags(), &like)
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Name != "payload" && f.Name != "result" {
+			f.Usage = "the event's " + f.Name
+		}
+	})
+	return c
+}
+
+// eventLike returns an event with the values of the filter.
+func eventLike(f event.Filter) event.Event {
+	return event.Event{
+		ID: f.ID, Category: f.Category, Action: f.Action, Actor: f.Actor, ActionObject: f.ActionObject, ActionObjectID: f.ActionObjectID,
+		TargetType: f.TargetType, TargetID: f.TargetID, Outcome: f.Outcome, Error: f.Error, TransactionID: f.TransactionID,
+		RequestID: f.RequestID, TraceID: f.TraceID, Tenant: f.Tenant, Reason: f.Reason, OnBehalfOf: f.OnBehalfOf,
+		IPAddress: f.IPAddress, UserAgent: f.UserAgent,
+	}
+}

@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/eventaudit/eventaudit/event"
+)
+
+// fieldFlags adds a flag for every field of the filter, named after it.
+func fieldFlags(flags *pflag.FlagSet, f *event.Filter) {
+	for _, field := range []struct {
+		name   string
+		target *string
+	}{
+		{"id", &f.ID},
+		{"category", &f.Category},
+		{"action", &f.Action},
+		{"actor", &f.Actor},
+		{"action-object", &f.ActionObject},
+		{"action-object-id", &f.ActionObjectID},
+		{"target-type", &f.TargetType},
+		{"target-id", &f.TargetID},
+		{"outcome", (*string)(&f.Outcome)},
+		{"error", &f.Error},
+		{"transaction-id", &f.TransactionID},
+		{"request-id", &f.RequestID},
+		{"trace-id", &f.TraceID},
+		{"tenant", &f.Tenant},
+		{"reason", &f.Reason},
+		{"on-behalf-of", &f.OnBehalfOf},
+		{"ip-address", &f.IPAddress},
+		{"user-agent", &f.UserAgent},
+	} {
+		flags.StringVar(field.target, field.name, "", "only events with this "+strings.ReplaceAll(field.name, "-", " "))
+	}
+}
+
+// narrowing are what a filter asks for, for the event about a command.
+func narrowing(f event.Filter) map[string]string {
+	asked := map[string]string{}
+	for _, field := range f.Fields() {
+		asked[field.Name] = field.Value
+	}
+	if !f.From.IsZero() {
+		asked["from"] = f.From.Format(timeFormat)
+	}
+	if !f.To.IsZero() {
+		asked["to"] = f.To.Format(timeFormat)
+	}
+	return asked
+}

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/outbox"
+)
+
+func newOutbox(a *app) *cobra.Command {
+	c := &cobra.Command{Use: "outbox", Short: "Look at the outbox and its dead letters", Args: cobra.NoArgs, RunE: incomplete}
+	c.AddCommand(newOutboxStatus(a), newOutboxRetry(a), newOutboxDiscard(a))
+	return c
+}
+
+func newOutboxStatus(a *app) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "status", Short: "Say what waits, for how long, and which events were given up", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.withOutbox(c, func(ctx context.Context, _ *trail, box *outbox.Outbox) error {
+				stats, err := box.Stats(ctx)
+				if err != nil {
+					return err
+				}
+				s := status{Pending: stats.Pending, OldestPendingSeconds: stats.OldestPending.Seconds(), Dead: stats.Dead, DeadLetters: []letter{}}
+				for dead, err := range box.Dead(ctx) {
+					if err != nil {
+						return err
+					}
+					s.DeadLetters = append(s.DeadLetters, letter{dead.Event.ID, dead.Event.Timestamp, dead.Attempts, dead.Reason})
+				}
+				if asJSON {
+					return json.NewEncoder(a.streams.Out).Encode(s)
+				}
+				return s.print(a)
+			})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// status is what `outbox status` tells.
+type status struct {
+	Pending              int64    `json:"pending"`
+	OldestPendingSeconds float64  `json:"oldest_pending_seconds"`
+	Dead                 int64    `json:"dead"`
+	DeadLetters          []letter `json:"dead_letters"`
+}
+
+type letter struct {
+	ID        string    `json:"id"`
+	Timestamp time.Time `json:"timestamp"`
+	Attempts  int       `json:"attempts"`
+	Reason    string    `json:"reason"`
+}
+
+func (s status) print(a *app) error {
+	age := time.Duration(s.OldestPendingSeconds * float64(time.Second)).Round(time.Millisecond)
+	_, err := fmt.Fprintf(a.streams.Out, "pending       %d\noldest        %v\ndead letters  %d\n", s.Pending, age, s.Dead)
+	for _, l := range s.DeadLetters {
+		_, failed := fmt.Fprintf(a.streams.Out, "  %s  %s  %d attempts  %s\n", visible(l.ID), l.Timestamp.Format(timeFormat), l.Attempts, visible(l.Reason))
+		err = errors.Join(err, failed)
+	}
+	return err
+}
+
+func newOutboxRetry(a *app) *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use: "retry [ID…]", Short: "Put dead letters back into the outbox",
+		RunE: func(c *cobra.Command, ids []string) error {
+			if all == (len(ids) > 0) {
+				return misused(errors.New("outbox retry needs either the ids of dead letters or --all"))
+			}
+			return a.withOutbox(c, func(ctx context.Context, _ *trail, box *outbox.Outbox) error {
+				n, err := box.Retry(ctx, ids...)
+				if err == nil {
+					a.streams.say("%d dead letters are in the outbox again", n)
+				}
+				return err
+			})
+		},
+	}
+	c.Flags().BoolVar(&all, "all", false, "all of them")
+	return c
+}
+
+func newOutboxDiscard(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "discard ID…", Short: "Remove dead letters for ever", Args: cobra.MinimumNArgs(1),
+		Long: "Discard removes dead letters for ever. The removal is itself recorded.",
+		RunE: func(c *cobra.Command, ids []string) error {
+			return a.withOutbox(c, func(ctx context.Context, t *trail, box *outbox.Outbox) error {
+				d := deed{event.ActionDiscarding, event.ActionDiscarded, map[string]any{"ids": ids}}
+				n, err := t.recorded(ctx, d, func() (int64, error) { return box.Discard(ctx, ids...) })
+				if err == nil {
+					a.streams.say("%d dead letters removed", n)
+				}
+				return err
+			})
+		},
+	}
+}
+
+// withOutbox runs the work on the trail and its outbox.
+func (a *app) withOutbox(c *cobra.Command, work func(context.Context, *trail, *outbox.Outbox) error) error {
+	return a.with(c.Context(), func(ctx context.Context, t *trail) error {
+		box, err := a.outbox(t)
+		if err != nil {
+			return err
+		}
+		return work(ctx, t, box)
+	})
+}

@@ -1,0 +1,13 @@
+//go:build cgo
+
+package cli
+
+import (
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+)
+
+// sqliteDialector waits ten seconds while another process writes to the file.
+func sqliteDialector(path string) gorm.Dialector {
+	return sqlite.Open(withOption(path, "_busy_timeout=10000"))
+}
