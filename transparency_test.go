@@ -49,9 +49,10 @@ func compareRandomPrograms(t *testing.T, plain, audited *testdb.Database, open o
 				rt.Fatalf("%s did not happen with the plugin", want.Operation)
 			}
 			got := reports[1][i]
-			if returns && strings.HasPrefix(want.Error, "Error 1062 ") && want.Affected > 0 && got.Affected == 0 {
+			if returns && strings.HasPrefix(want.Error, "Error 1062 ") && got.Affected == 0 {
 				// MariaDB returns rows before it finds the duplicate and takes
-				// all back; GORM alone counts them as created.
+				// all back; GORM alone gives the app their ids and mostly counts
+				// them as created.
 				got.Affected, got.Values = want.Affected, want.Values
 			}
 			if diff := cmp.Diff(want, got, strictTime); diff != "" {
