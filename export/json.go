@@ -3,7 +3,7 @@ package export
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
+	"fmt"
 	"io"
 	"iter"
 
@@ -84,13 +84,11 @@ func objectOf(columns []Column, e *event.Event) ([]byte, error) {
 	return append(object, '}'), nil
 }
 
-// marshal is json.Marshal that leaves <, > and & as they are.
+// marshal is event.JSON with an error for what JSON cannot hold.
 func marshal(v any) ([]byte, error) {
-	var buffer bytes.Buffer
-	encoder := json.NewEncoder(&buffer)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		return nil, err
+	text := event.JSON(v)
+	if reason, failed := bytes.CutPrefix(text, []byte("!")); failed {
+		return nil, fmt.Errorf("export: %s", reason)
 	}
-	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
+	return text, nil
 }
