@@ -18,7 +18,7 @@ const module = "github.com/eventaudit/eventaudit"
 var levels = [][]string{
 	{"event", "pgpipe", "internal/testdb", "internal/connpool", "internal/fieldindex"},
 	{"internal/redact", "internal/testservers", "internal/testredis"},
-	{"repository", "export", "actions", "middleware"},
+	{"repository", "export", "actions", "middleware", "internal/lifeline"},
 	{"internal/oracle"},
 	{
 		"repository/memrepo", "repository/sqlrepo", "repository/redisrepo", "repository/cloudwatchrepo",
