@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/hooks"
 	"github.com/eventaudit/eventaudit/repository"
 )
 
@@ -30,4 +31,15 @@ func (a *Auditor) All(ctx context.Context, f event.Filter) iter.Seq2[event.Event
 		return repository.Failed(err)
 	}
 	return t.repository.Find(ctx, f)
+}
+
+// Reader returns what reads rows of the app in the form that events have them.
+// Package history stands on it; apps ask package history. The error is
+// ErrNotInstalled before db.Use.
+func (a *Auditor) Reader() (*hooks.Reader, error) {
+	t, err := a.installed()
+	if err != nil {
+		return nil, err
+	}
+	return t.reader, nil
 }

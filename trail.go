@@ -31,6 +31,8 @@ type trail struct {
 	opened bool
 	// transactions names the transactions that events are part of.
 	transactions *hooks.Transactions
+	// reader reads rows as events have them.
+	reader *hooks.Reader
 	// late stores what has to wait for a transaction to end.
 	late late
 	// lostEvents counts what was given up.
@@ -60,6 +62,9 @@ func newTrail(db *gorm.DB, config Config) (*trail, error) {
 		return nil, err
 	}
 	t := &trail{config: config, rules: rules, repository: config.Repository, transactions: &hooks.Transactions{}}
+	if t.reader, err = hooks.NewReader(db, config.Redact.Fields); err != nil {
+		return nil, err
+	}
 	if t.repository == nil {
 		t.opened = true
 		if t.repository, err = repository.Open(db.Statement.Context, config.activeRepo(), repository.Settings{

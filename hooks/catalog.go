@@ -87,8 +87,13 @@ func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, er
 		if v[3] == true {
 			found.made = append(found.made, text(v[1]))
 		}
+		if v[4] == true {
+			found.generated = append(found.generated, text(v[1]))
+		}
+		found.id = text(v[5])
 	}, `SELECT c.relkind::text, a.attname::text, t.typname::text,
-			a.attidentity <> '' OR a.attgenerated = '' AND coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE '%(%', false)
+			a.attidentity <> '' OR a.attgenerated = '' AND coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE '%(%', false),
+			a.attgenerated <> '', c.oid::text
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
 		CROSS JOIN LATERAL (
 			WITH RECURSIVE below AS (
@@ -141,6 +146,9 @@ func sqliteFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, erro
 		notNull[name] = v[3] == int64(1)
 		if v[4] != nil || v[6] != int64(0) { // or it is a generated column
 			found.defaulted = append(found.defaulted, name)
+		}
+		if v[6] != int64(0) {
+			found.generated = append(found.generated, name)
 		}
 		if place, _ := v[5].(int64); place > 0 {
 			places[place] = name
@@ -234,6 +242,9 @@ func mysqlFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, error
 			found.bits = append(found.bits, text(v[0]))
 		case strings.Contains(kind, "binary"), strings.Contains(kind, "blob"):
 			found.bytes = append(found.bytes, text(v[0]))
+		}
+		if extra := text(v[5]); strings.Contains(extra, "VIRTUAL") || strings.Contains(extra, "STORED") || strings.Contains(extra, "PERSISTENT") {
+			found.generated = append(found.generated, text(v[0]))
 		}
 		if strings.Contains(text(v[5]), "GENERATED") {
 			found.defaulted = append(found.defaulted, text(v[0]))

@@ -14,7 +14,7 @@ import (
 type replayer struct{ db *sql.DB }
 
 // newReplayer returns a replayer whose pool is closed when owner is garbage.
-func newReplayer(owner *capturer) replayer {
+func newReplayer[T any](owner *T) replayer {
 	db := sql.OpenDB(replayDriver{})
 	runtime.AddCleanup(owner, func(db *sql.DB) {
 		// The pool has no connection to anything; closing it cannot fail.

@@ -40,6 +40,11 @@ func (s *statement) learn() error {
 	if err := s.takeWriteLock(); err != nil { // before the first read
 		return err
 	}
+	return s.know()
+}
+
+// know asks the catalog, unless what it said is still true.
+func (s *statement) know() error {
 	if s.table.facts != nil {
 		if !s.dialect.writeLock {
 			return nil

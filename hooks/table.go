@@ -64,6 +64,11 @@ type facts struct {
 	// defaulted are the generated columns, and on SQLite also those that it
 	// fills in when an INSERT does not name them.
 	defaulted []string
+	// id is what PostgreSQL knows the table by; one that is made anew has
+	// another.
+	id string
+	// generated are the columns that are computed from others.
+	generated []string
 	// made are the columns that PostgreSQL makes a value for, each time
 	// another: from a sequence or by a function.
 	made []string

@@ -44,8 +44,8 @@ func cellText(db *gorm.DB, column, typeName string) string {
 	}
 }
 
-// cell parses what cellText rendered.
-func cell(text string) any {
+// Cell parses what cellText rendered.
+func Cell(text string) any {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()
 	var value any
@@ -55,9 +55,9 @@ func cell(text string) any {
 	return value
 }
 
-// equal compares two cells by what they mean: numbers by value, times by
+// Equal compares two cells by what they mean: numbers by value, times by
 // instant, bytes whichever way they are written.
-func equal(a, b any) bool {
+func Equal(a, b any) bool {
 	switch x := a.(type) {
 	case json.Number:
 		y, ok := b.(json.Number)
@@ -75,14 +75,14 @@ func equal(a, b any) bool {
 		if xok && yok {
 			return bytes.Equal(xb, yb)
 		}
-		return maps.EqualFunc(x, y, equal)
+		return maps.EqualFunc(x, y, Equal)
 	case []any:
 		y, ok := b.([]any)
 		if !ok || len(x) != len(y) {
 			return false
 		}
 		for i := range x {
-			if !equal(x[i], y[i]) {
+			if !Equal(x[i], y[i]) {
 				return false
 			}
 		}

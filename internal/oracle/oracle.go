@@ -67,7 +67,7 @@ func (s State) Apply(e event.Event) error {
 		return fmt.Errorf("%s: there is no such row", describe(e))
 	}
 	for column, old := range r.Old {
-		if !equal(live[column], old) {
+		if !Equal(live[column], old) {
 			return fmt.Errorf("%s: %s was %v, the event says %v", describe(e), column, live[column], old)
 		}
 	}
@@ -75,7 +75,7 @@ func (s State) Apply(e event.Event) error {
 		delete(rows, e.ActionObjectID)
 		return nil
 	}
-	if len(r.Old) > 0 && maps.EqualFunc(r.Old, r.New, equal) {
+	if len(r.Old) > 0 && maps.EqualFunc(r.Old, r.New, Equal) {
 		return fmt.Errorf("%s: nothing changed", describe(e))
 	}
 	changed := maps.Clone(live)
@@ -130,12 +130,12 @@ func Check(t T, db *gorm.DB, r repository.Repository, tables ...Table) {
 	for _, table := range tables {
 		trail := map[string]string{} // ids by identity
 		for id, row := range state[table.Object] {
-			if want := idOf(row, table.Keys); id != want {
+			if want := IDOf(row, table.Keys); id != want {
 				t.Errorf("%s %s is called so in the trail, and has the key %s", table.Object, id, want)
 			}
-			trail[identity(row, table.Keys)] = id
+			trail[Identity(row, table.Keys)] = id
 		}
-		live := read(t, db, table)
+		live := Live(t, db, table)
 		for key, row := range live {
 			id, ok := trail[key]
 			if !ok {
@@ -144,7 +144,7 @@ func Check(t T, db *gorm.DB, r repository.Repository, tables ...Table) {
 			}
 			replayed := state[table.Object][id]
 			for column, value := range row {
-				if !equal(value, replayed[column]) {
+				if !Equal(value, replayed[column]) {
 					t.Errorf("%s %s: column %s is %#v in the table and %#v in the trail", table.Object, id, column, value, replayed[column])
 				}
 			}
@@ -160,9 +160,9 @@ func Check(t T, db *gorm.DB, r repository.Repository, tables ...Table) {
 	}
 }
 
-// read returns the live rows by identity, as the database itself turns them into
+// Live returns the live rows by identity, as the database itself turns them into
 // text: a way that shares nothing with the capture.
-func read(t T, db *gorm.DB, table Table) map[string]Row {
+func Live(t T, db *gorm.DB, table Table) map[string]Row {
 	t.Helper()
 	columns, err := db.Migrator().ColumnTypes(table.Name)
 	if err != nil {
@@ -197,9 +197,9 @@ func read(t T, db *gorm.DB, table Table) map[string]Row {
 				row[column.Name()] = nil
 				continue
 			}
-			row[column.Name()] = cell(*cells[i])
+			row[column.Name()] = Cell(*cells[i])
 		}
-		found[identity(row, table.Keys)] = row
+		found[Identity(row, table.Keys)] = row
 	}
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
@@ -207,8 +207,8 @@ func read(t T, db *gorm.DB, table Table) map[string]Row {
 	return found
 }
 
-// identity tells rows apart by what their keys mean, however they are written.
-func identity(row Row, keys []string) string {
+// Identity tells rows apart by what their keys mean, however they are written.
+func Identity(row Row, keys []string) string {
 	list := make([]string, len(keys))
 	for i, key := range keys {
 		list[i] = meaning(row[key])
@@ -216,9 +216,9 @@ func identity(row Row, keys []string) string {
 	return strings.Join(list, ",")
 }
 
-// idOf is the id that events carry of a row of the trail: the key as text, or
+// IDOf is the id that events carry of a row of the trail: the key as text, or
 // as a JSON array when it has several columns.
-func idOf(row Row, keys []string) string {
+func IDOf(row Row, keys []string) string {
 	if len(keys) == 1 {
 		if text, ok := row[keys[0]].(string); ok {
 			return text

@@ -1,0 +1,210 @@
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/hooks"
+	"github.com/eventaudit/eventaudit/internal/lifeline"
+)
+
+// Snapshot is a record at a moment.
+type Snapshot[T any] struct {
+	// At is the moment.
+	At time.Time
+	// Exists says that there was a row with the key. Soft-deleted rows exist.
+	Exists bool
+	// Deleted says that it was soft-deleted.
+	Deleted bool
+	// Record is the row in the app's own type, read as GORM reads it, without
+	// the model's hooks. Fields that are Unknown have their zero value.
+	Record T
+	// Cells are the columns that are known, as JSON; also those that the model
+	// or the table has no longer.
+	Cells map[string]json.RawMessage
+	// Unknown are the columns whose value at the moment cannot be told: masked,
+	// kept out of the trail, or changed outside of it.
+	Unknown []string
+	// Event is the last event before, which made the record so; nil when the
+	// record is older than its first event, and what the snapshot says was
+	// found out from what came after.
+	Event *event.Event
+}
+
+// AsOf returns the record that had the key at the moment. It goes back from the
+// row as it is now, or was last, through the events; so it also answers for
+// records that were there before the trail.
+//
+// What it cannot know it says: a moment before the trail's first event of a row
+// is ErrBeforeTrail, a record that neither the trail nor the table has
+// ErrNothingKnown, one that came or went without an event ErrContradiction, and
+// columns that cannot be told are in Unknown. Changes that left no trace at
+// all, by raw SQL or while the model was not tracked, cannot be noticed.
+func AsOf[T any](ctx context.Context, db *gorm.DB, key any, at time.Time) (Snapshot[T], error) {
+	snapshots, err := AsOfAll[T](ctx, db, []any{key}, at)
+	if err != nil {
+		return Snapshot[T]{}, err
+	}
+	return snapshots[0], nil
+}
+
+// AsOfAll is AsOf for several keys; the snapshots are in their order. It fails
+// with the first key that fails.
+func AsOfAll[T, K any](ctx context.Context, db *gorm.DB, keys []K, at time.Time) ([]Snapshot[T], error) {
+	p, err := pastOf(ctx, db, new(T), at)
+	if err != nil {
+		return nil, err
+	}
+	snapshots := make([]Snapshot[T], len(keys))
+	var existing []lifeline.Row
+	for i, key := range keys {
+		s := &snapshots[i]
+		state, err := p.at(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		s.At = at.UTC()
+		if state.Last != nil {
+			s.Event = &state.Last.Event
+		}
+		if s.Exists = state.Exists; s.Exists {
+			s.Cells, s.Unknown, s.Deleted = state.Row, p.unknown(state), p.columns.SoftDeleted(state.Row)
+			existing = append(existing, state.Row)
+		}
+	}
+	return snapshots, fillRecords(ctx, p, snapshots, existing)
+}
+
+// unknown are the columns of a state that cannot be told, with those of the table
+// that nothing tells of.
+func (p *past) unknown(s lifeline.State) []string {
+	unknown := s.Unknown
+	for _, column := range p.columns.Columns() {
+		if _, told := s.Row[column]; !told && !slices.Contains(unknown, column) {
+			unknown = append(unknown, column)
+		}
+	}
+	slices.Sort(unknown)
+	return unknown
+}
+
+// fillRecords reads the rows as GORM reads those of a query.
+func fillRecords[T any](ctx context.Context, p *past, snapshots []Snapshot[T], rows []lifeline.Row) (err error) {
+	if len(rows) == 0 {
+		return nil
+	}
+	cells := make([]map[string]json.RawMessage, len(rows))
+	for i, row := range rows {
+		cells[i] = row
+	}
+	found, err := p.columns.Scan(ctx, cells)
+	if err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	defer func() {
+		if closing := found.Close(); err == nil {
+			err = closing
+		}
+	}()
+	for i := range snapshots {
+		if !snapshots[i].Exists {
+			continue
+		}
+		if !found.Next() {
+			return fmt.Errorf("history: a row of %s is missing: %w", p.object, found.Err())
+		}
+		if err := p.db.ScanRows(found, &snapshots[i].Record); err != nil {
+			return fmt.Errorf("history: %w", err)
+		}
+	}
+	return nil
+}
+
+// past is the rows of a model at a moment.
+type past struct {
+	*records
+	columns *hooks.Table
+	moment  time.Time
+	now     bool
+}
+
+func pastOf(ctx context.Context, db *gorm.DB, model any, at time.Time) (*past, error) {
+	r, err := recordsOf(ctx, db, model)
+	if err != nil {
+		return nil, err
+	}
+	p := &past{records: r, moment: at, now: !at.Before(time.Now())}
+	if p.columns, err = r.table(r.db); err != nil {
+		return nil, err
+	}
+	if !p.now {
+		err = r.reaches(ctx, at)
+	}
+	return p, err
+}
+
+// reaches says whether the trail goes back to the moment.
+func (r *records) reaches(ctx context.Context, at time.Time) error {
+	for e, err := range r.repository.Find(ctx, event.Filter{Category: event.CategoryModel, Limit: 1}) {
+		if err != nil {
+			return fmt.Errorf("history: %w", err)
+		}
+		if !at.Before(e.Timestamp) {
+			return nil
+		}
+		return fmt.Errorf("history: %w: %s is before its first event, of %s", ErrBeforeTrail, at.UTC().Format(time.RFC3339Nano), e.Timestamp.Format(time.RFC3339Nano))
+	}
+	return fmt.Errorf("history: %w: it has no event of a row", ErrBeforeTrail)
+}
+
+// at returns the state of one record at the moment.
+func (p *past) at(ctx context.Context, key any) (lifeline.State, error) {
+	var id string
+	var err error
+	if given, ok := key.(ID); ok {
+		id = string(given)
+	} else {
+		var values []any
+		if values, err = p.keyOf(ctx, key); err != nil {
+			return lifeline.State{}, err
+		}
+		if id, err = p.storedID(p.columns, values); err != nil {
+			return lifeline.State{}, err
+		}
+	}
+	silent := p.columns.Silent
+	if p.now {
+		silent = nil // nothing has happened since
+	}
+	state, err := lifeline.At(rows{ctx, p}, id, p.moment, silent)
+	if err != nil {
+		return lifeline.State{}, fmt.Errorf("history: %s %s: %w", p.object, id, err)
+	}
+	return state, nil
+}
+
+// rows is the source of a state: the repository and the table.
+type rows struct {
+	ctx  context.Context //nolint:containedctx // it lives for one question
+	past *past
+}
+
+func (s rows) Steps(id string) ([]lifeline.Step, error) { return s.past.steps(s.ctx, id) }
+
+func (s rows) Live(id string) (lifeline.Row, bool, error) {
+	key, err := keyValues(s.past.columns, id)
+	if err != nil {
+		return nil, false, err
+	}
+	found, err := s.past.columns.Rows([][]any{key}, false)
+	if err != nil || len(found) == 0 {
+		return nil, true, err
+	}
+	return found[0].Cells, true, nil
+}

@@ -1,0 +1,61 @@
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"github.com/eventaudit/eventaudit/event"
+)
+
+// FieldChange is one time that a field got a value.
+type FieldChange struct {
+	// Event says who set it, when and why.
+	Event event.Event
+	// Old and New are the values as JSON, nil where there was none or it is not
+	// told.
+	Old, New json.RawMessage
+	// Masked says that the values are kept out of the trail.
+	Masked bool
+}
+
+// FieldHistory returns the events that set one field of a record, named as in
+// the model or the table, in the order of Of and narrowed by the same options.
+// A field that the model does not have is refused with a *event.FieldError, but
+// columns that only the trail knows may be asked for.
+func FieldHistory[T any](ctx context.Context, db *gorm.DB, key any, field string, opts ...Option) ([]FieldChange, error) {
+	r, err := recordsOf(ctx, db, new(T))
+	if err != nil {
+		return nil, err
+	}
+	column := field
+	known := r.schema.LookUpField(field)
+	if known != nil {
+		column = known.DBName
+	}
+	limit := chosen(opts).filter.Limit
+	entries, err := Of[T](ctx, db, key, append(opts, Limit(0))...)
+	if err != nil {
+		return nil, err
+	}
+	var changes []FieldChange
+	for _, entry := range entries {
+		if entry.Event.ActionObject != r.object {
+			continue
+		}
+		for _, c := range entry.Changes {
+			if c.Column == column && (limit == 0 || len(changes) < limit) {
+				changes = append(changes, FieldChange{Event: entry.Event, Old: c.Old, New: c.New, Masked: c.Masked})
+			}
+		}
+	}
+	if known == nil && len(changes) == 0 {
+		return nil, fmt.Errorf("history: %w", &event.FieldError{
+			Field: r.schema.Name, Value: field,
+			Reason: fmt.Sprintf("is no field of the model and no column that the trail knows; use one of %q", r.schema.DBNames),
+		})
+	}
+	return changes, nil
+}

@@ -1,0 +1,187 @@
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/lifeline"
+)
+
+// Label says what an entry of a history is about.
+type Label string
+
+// The labels. An entry that is none of these, an action for example, has the
+// event's Action as its label.
+const (
+	Created     Label = "created"
+	Changed     Label = "changed"
+	Deleted     Label = "deleted"
+	SoftDeleted Label = "soft-deleted"
+	Restored    Label = "restored"
+	// Moved says that the record got another key, or had another before.
+	Moved    Label = "moved"
+	Attached Label = "attached"
+	Detached Label = "detached"
+)
+
+// Entry is one event in the history of a record.
+type Entry struct {
+	Event event.Event
+	Label Label
+	// Changes are the columns that the event tells of, by name; none for events
+	// that are about no row.
+	Changes []Change
+}
+
+// Change is one column of a record at two moments.
+type Change struct {
+	// Column is its name in the table, Field the one in the model; Field is
+	// empty where the model has no such column, or the event is about another.
+	Column, Field string
+	// Old and New are the values as JSON, nil where there was none or it is not
+	// told.
+	Old, New json.RawMessage
+	// Masked says that a value is kept out of the trail.
+	Masked bool
+	// Unknown says that a value cannot be told.
+	Unknown bool
+}
+
+// Option narrows a question.
+type Option func(*options)
+
+type options struct {
+	filter   event.Filter
+	children []string
+	dryRun   bool
+	models   []any
+}
+
+func chosen(opts []Option) options {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+// NewestFirst turns a list around; otherwise the oldest event comes first.
+func NewestFirst() Option { return func(o *options) { o.filter.Order = event.NewestFirst } }
+
+// Limit asks for so many entries at most. The default, 0, is all of them.
+func Limit(n int) Option { return func(o *options) { o.filter.Limit = n } }
+
+// After goes on behind an event of the same list; see event.Event.Cursor.
+func After(c event.Cursor) Option { return func(o *options) { o.filter.After = c } }
+
+// Between asks for the events from a moment on and before another; zero is no
+// bound.
+func Between(from, to time.Time) Option {
+	return func(o *options) { o.filter.From, o.filter.To = from, to }
+}
+
+// Children adds the events of the records that belong to this one, or did when
+// the event happened: has-one and has-many relations of the model, by the names
+// of their fields. All events of the child's model are read for it.
+func Children(relations ...string) Option {
+	return func(o *options) { o.children = append(o.children, relations...) }
+}
+
+// Of returns the events of one record: what happened to its row, to its
+// many-to-many relations, and whatever else names it, such as actions. They
+// come in the order of lists, by timestamp and id; Sequence says in which order
+// the database took them. They are all held in memory; use Limit and After for
+// records with very many.
+//
+// Children that moved from one record to another are in both histories. The
+// error wraps ErrNoKey or event.ErrInvalid.
+func Of[T any](ctx context.Context, db *gorm.DB, key any, opts ...Option) ([]Entry, error) {
+	r, err := recordsOf(ctx, db, new(T))
+	if err != nil {
+		return nil, err
+	}
+	id, err := r.idOf(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	o := chosen(opts)
+	if err := o.filter.Validate(); err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	events := sequences{}
+	for _, f := range r.about(id) {
+		events = append(events, pages(ctx, r.repository, narrowed(f, o.filter)))
+	}
+	for _, name := range o.children {
+		children, err := r.children(ctx, name, key, o.filter)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, children)
+	}
+	var entries []Entry
+	for e, err := range merged(o.filter.Order, events...) {
+		if err != nil {
+			return nil, fmt.Errorf("history: %w", err)
+		}
+		entry, err := r.entry(e)
+		if err != nil {
+			return nil, err
+		}
+		if entries = append(entries, entry); len(entries) == o.filter.Limit {
+			break
+		}
+	}
+	return entries, nil
+}
+
+// narrowed returns a filter with the bounds of another.
+func narrowed(f, bounds event.Filter) event.Filter {
+	f.From, f.To, f.After, f.Order, f.Limit = bounds.From, bounds.To, bounds.After, bounds.Order, bounds.Limit
+	return f
+}
+
+func (r *records) entry(e event.Event) (Entry, error) {
+	entry := Entry{Event: e, Label: Label(e.Action)}
+	if !lifeline.AboutRow(e) {
+		return entry, nil
+	}
+	images, err := lifeline.ImagesOf(e)
+	if err != nil {
+		return Entry{}, fmt.Errorf("history: %w", err)
+	}
+	switch {
+	case e.Action == event.ActionDeleted && images.New != nil:
+		entry.Label = SoftDeleted
+	case e.TargetType == e.ActionObject && e.TargetID != "":
+		entry.Label = Moved
+	}
+	entry.Changes = r.changes(images.Old, images.New, e.ActionObject == r.object)
+	return entry, nil
+}
+
+// changes pairs the columns of two rows.
+func (r *records) changes(old, new lifeline.Row, own bool) []Change {
+	columns := maps.Clone(old)
+	if columns == nil {
+		columns = lifeline.Row{}
+	}
+	maps.Copy(columns, new)
+	var changes []Change
+	for _, column := range slices.Sorted(maps.Keys(columns)) {
+		c := Change{Column: column, Old: old[column], New: new[column]}
+		c.Masked = lifeline.Masked(c.Old) || lifeline.Masked(c.New)
+		if field := r.schema.LookUpField(column); own && field != nil {
+			c.Field = field.Name
+		}
+		changes = append(changes, c)
+	}
+	return changes
+}
