@@ -82,6 +82,7 @@ func (a *Auditor) Initialize(db *gorm.DB) error {
 		Committed:    t.committed(),
 		Permit:       t.rules.permit,
 		Follow:       t.follow,
+		Met:          t.met,
 		Transactions: t.transactions,
 		OnBypass:     t.rules.onBypass(),
 		Logger:       a.config.Logger,

@@ -3,6 +3,7 @@ package eventaudit
 import (
 	"context"
 	"iter"
+	"reflect"
 
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/hooks"
@@ -42,4 +43,18 @@ func (a *Auditor) Reader() (*hooks.Reader, error) {
 		return nil, err
 	}
 	return t.reader, nil
+}
+
+// Model returns a pointer to a new value of the model whose events have that
+// ActionObject, if this process has written one through GORM.
+func (a *Auditor) Model(object string) (any, bool) {
+	t, err := a.installed()
+	if err != nil {
+		return nil, false
+	}
+	model, ok := t.models.Load(object)
+	if !ok {
+		return nil, false
+	}
+	return reflect.New(model.(reflect.Type)).Interface(), true
 }

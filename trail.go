@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"reflect"
+	"sync"
 	"sync/atomic"
 
 	"gorm.io/gorm"
@@ -33,6 +35,8 @@ type trail struct {
 	transactions *hooks.Transactions
 	// reader reads rows as events have them.
 	reader *hooks.Reader
+	// models are those that were met, by object.
+	models sync.Map
 	// late stores what has to wait for a transaction to end.
 	late late
 	// lostEvents counts what was given up.
@@ -87,6 +91,9 @@ func newTrail(db *gorm.DB, config Config) (*trail, error) {
 	t.inbox = t.outbox
 	return t, nil
 }
+
+// met remembers a model.
+func (t *trail) met(object string, model reflect.Type) { t.models.Store(object, model) }
 
 // start runs the relay, where there is one for this process to run.
 func (t *trail) start() {

@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
@@ -58,22 +59,18 @@ type records struct {
 	reader     *hooks.Reader
 	db         *gorm.DB
 	model      any
-	schema     *schema.Schema
+	schema     *schema.Schema // nil where there is no model
 	// object is the ActionObject of their events.
 	object string
 }
 
 // recordsOf returns the records of a model.
 func recordsOf(ctx context.Context, db *gorm.DB, model any) (*records, error) {
-	audit, ok := eventaudit.From(db)
-	if !ok {
-		return nil, fmt.Errorf("history: %w", eventaudit.ErrNotInstalled)
-	}
-	reader, err := audit.Reader()
+	r, err := recordsOfTable(ctx, db, "")
 	if err != nil {
-		return nil, fmt.Errorf("history: %w", err)
+		return nil, err
 	}
-	r := &records{audit: audit, repository: audit.Repository(), reader: reader, db: db.WithContext(ctx), model: model}
+	r.model = model
 	statement := &gorm.Statement{DB: db}
 	if err := statement.Parse(model); err != nil {
 		return nil, fmt.Errorf("history: %T: %w", model, err)
@@ -82,10 +79,23 @@ func recordsOf(ctx context.Context, db *gorm.DB, model any) (*records, error) {
 	if len(r.schema.PrimaryFields) == 0 {
 		return nil, fmt.Errorf("history: model %s: %w", r.schema.Name, ErrNoKey)
 	}
-	if r.object, err = reader.Object(r.db, model); err != nil {
+	if r.object, err = r.reader.Object(r.db, model); err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
 	return r, nil
+}
+
+// recordsOfTable returns the records of a table that has no model.
+func recordsOfTable(ctx context.Context, db *gorm.DB, name string) (*records, error) {
+	audit, ok := eventaudit.From(db)
+	if !ok {
+		return nil, fmt.Errorf("history: %w", eventaudit.ErrNotInstalled)
+	}
+	reader, err := audit.Reader()
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	return &records{audit: audit, repository: audit.Repository(), reader: reader, db: db.WithContext(ctx), model: name, object: name}, nil
 }
 
 // table asks the catalog about the table of the records.
@@ -94,22 +104,10 @@ func (r *records) table(tx *gorm.DB) (*hooks.Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
-	if got := t.Keys(); !sameStrings(got, r.schema.PrimaryFieldDBNames) {
+	if got := t.Keys(); r.schema != nil && !slices.Equal(got, r.schema.PrimaryFieldDBNames) {
 		return nil, fmt.Errorf("history: %w: model %s has the key %q, its table %q", ErrNoKey, r.schema.Name, r.schema.PrimaryFieldDBNames, got)
 	}
 	return t, nil
-}
-
-func sameStrings(a, b []string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // about are the filters of the events about a record: those that name it, and

@@ -178,8 +178,8 @@ func (r *records) changes(old, new lifeline.Row, own bool) []Change {
 	for _, column := range slices.Sorted(maps.Keys(columns)) {
 		c := Change{Column: column, Old: old[column], New: new[column]}
 		c.Masked = lifeline.Masked(c.Old) || lifeline.Masked(c.New)
-		if field := r.schema.LookUpField(column); own && field != nil {
-			c.Field = field.Name
+		if own && r.schema != nil {
+			c.Field = fieldName(r.schema, column)
 		}
 		changes = append(changes, c)
 	}

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 
 	"gorm.io/gorm"
 
@@ -73,6 +74,9 @@ type Options struct {
 	// (*sql.Tx) that the statement is about to run in, or of the connection
 	// (*sql.Conn) that it has to itself. Nil asks nobody.
 	Follow func(ctx context.Context) func(conn gorm.ConnPool)
+	// Met is told about every model that is met in a statement, by the
+	// ActionObject of its events. Nil is not told.
+	Met func(object string, model reflect.Type)
 	// Transactions name the transactions. Share them with others who record
 	// events in the same ones. Nil makes new ones.
 	Transactions *Transactions

@@ -265,6 +265,9 @@ func (c *capturer) resolve(db *gorm.DB, key tableKey) (*table, error) {
 	model := key.schema
 	if model != nil && model.ModelType.Name() != "" && ownTable(model, t) {
 		t.object = model.Name
+		if c.Met != nil {
+			c.Met(t.object, model.ModelType)
+		}
 	}
 	if t.name == "" {
 		return t, nil
