@@ -188,6 +188,9 @@ var errSwapped = fmt.Errorf("%w: rows took each other's key", ErrNotRecorded)
 // remember keeps the values before.
 func (l *life) remember(s lifeline.Step) {
 	for column, value := range s.Old {
+		if _, set := s.New[column]; s.Event.Action == event.ActionDeleted && s.To != "" && !set {
+			continue // a soft delete tells the whole row, and changes some of it
+		}
 		if _, ok := l.old[column]; !ok && !l.missing[column] {
 			l.old[column] = value
 		}
