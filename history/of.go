@@ -160,6 +160,10 @@ func (r *records) entry(e event.Event) (Entry, error) {
 	switch {
 	case e.Action == event.ActionDeleted && images.New != nil:
 		entry.Label = SoftDeleted
+		maps.DeleteFunc(images.Old, func(column string, _ json.RawMessage) bool {
+			_, set := images.New[column]
+			return !set // the event tells the whole row
+		})
 	case e.TargetType == e.ActionObject && e.TargetID != "":
 		entry.Label = Moved
 	}
