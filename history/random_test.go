@@ -322,7 +322,7 @@ func TestAsOfRandomHistories(t *testing.T) {
 // Ordinary runs draw the same programs each time, so that what passed passes;
 // -rapid.seed and -rapid.checks draw others, and more.
 func TestMain(m *testing.M) {
-	for name, value := range map[string]string{"rapid.seed": "20261127", "rapid.checks": "25"} {
+	for name, value := range map[string]string{"rapid.seed": "20261127", "rapid.checks": "15"} {
 		if err := flag.Set(name, value); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
