@@ -19,7 +19,7 @@ var levels = [][]string{
 	{"event", "pgpipe", "internal/testdb", "internal/connpool", "internal/fieldindex"},
 	{"internal/redact", "internal/testservers", "internal/testredis"},
 	{"repository", "export", "actions", "middleware", "internal/lifeline"},
-	{"internal/oracle"},
+	{"internal/oracle", "internal/deed"},
 	{
 		"repository/memrepo", "repository/sqlrepo", "repository/redisrepo", "repository/cloudwatchrepo",
 		"repository/cloudwatchrepo/cloudwatchtest", "repository/repositorytest", "outbox", "hooks", "export/xlsx",

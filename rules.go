@@ -1,8 +1,10 @@
 package eventaudit
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -23,7 +25,9 @@ type rules struct {
 	mutex  sync.Mutex
 	warned map[string]bool
 	seen   map[string]bool
-	once   sync.Once
+	// decisions are by object and table.
+	decisions map[[2]string]ModelRule
+	once      sync.Once
 }
 
 func newRules(config Config) (*rules, error) {
@@ -34,7 +38,7 @@ func newRules(config Config) (*rules, error) {
 	return &rules{
 		config: config, logger: config.Logger, mask: mask,
 		byDefault: slices.Equal(config.Ignore.Models, DefaultConfig().Ignore.Models),
-		warned:    map[string]bool{}, seen: map[string]bool{},
+		warned:    map[string]bool{}, seen: map[string]bool{}, decisions: map[[2]string]ModelRule{},
 	}, nil
 }
 
@@ -43,10 +47,31 @@ const ownTables = "event_audit_"
 
 // audited decides about a model, once. Either name of it counts.
 func (r *rules) audited(object, table string) bool {
+	if strings.HasPrefix(table, ownTables) {
+		return false
+	}
+	audited := r.audits(object, table)
 	r.mutex.Lock()
+	defer r.mutex.Unlock()
 	r.seen[object], r.seen[table] = true, true
-	r.mutex.Unlock()
-	if !r.models() || strings.HasPrefix(table, ownTables) {
+	r.decisions[[2]string{object, table}] = ModelRule{
+		Object: object, Table: table, Audited: audited,
+		ByDefault: !audited && r.models() && len(r.config.Track.Models) == 0 && r.byDefault,
+	}
+	return audited
+}
+
+// decided returns the decisions, sorted.
+func (r *rules) decided() []ModelRule {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return slices.SortedFunc(maps.Values(r.decisions), func(a, b ModelRule) int {
+		return cmp.Or(strings.Compare(a.Object, b.Object), strings.Compare(a.Table, b.Table))
+	})
+}
+
+func (r *rules) audits(object, table string) bool {
+	if !r.models() {
 		return false
 	}
 	named := func(list []string) bool { return slices.Contains(list, object) || slices.Contains(list, table) }

@@ -2,13 +2,12 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/deed"
 	"github.com/eventaudit/eventaudit/repository"
 )
 
@@ -33,7 +32,7 @@ The removal is itself recorded: who, which events, how many.`,
 				if !confirmed {
 					return t.wouldClear(ctx, filter)
 				}
-				n, err := t.clear(ctx, filter)
+				n, err := deed.Clear(ctx, t, t.Repository(), filter)
 				if err == nil {
 					a.streams.say("%d events removed", n)
 				}
@@ -53,20 +52,4 @@ func (t *trail) wouldClear(ctx context.Context, filter event.Filter) error {
 		return err
 	}
 	return fmt.Errorf("%d events would be removed, none was; add --confirm to remove them", n)
-}
-
-// clear removes the events. Those that tell of it come later than everything
-// it removes.
-func (t *trail) clear(ctx context.Context, filter event.Filter) (int64, error) {
-	d := deed{event.ActionClearing, event.ActionCleared, map[string]any{"filter": narrowing(filter)}}
-	if now := time.Now().UTC().Truncate(time.Microsecond); filter.To.IsZero() || filter.To.After(now) {
-		filter.To = now
-	}
-	return t.recorded(ctx, d, func() (int64, error) {
-		n, err := repository.Remove(ctx, t.Repository(), filter)
-		if !errors.Is(err, errors.ErrUnsupported) {
-			return n, err
-		}
-		return 0, fmt.Errorf("this repository cannot remove single events: %w", err)
-	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/export"
 	_ "github.com/eventaudit/eventaudit/export/xlsx" // the format of that name
+	"github.com/eventaudit/eventaudit/internal/deed"
 )
 
 // exporting are the flags of the command.
@@ -86,11 +87,11 @@ func (e *exporting) prepare() (export.Exporter, error) {
 }
 
 func (a *app) export(ctx context.Context, t *trail, exporter export.Exporter, e exporting) error {
-	d := deed{event.ActionExporting, event.ActionExported, map[string]any{
-		"filter": narrowing(e.filter), "format": e.format, "output": e.output,
+	d := deed.Deed{Before: event.ActionExporting, After: event.ActionExported, Facts: map[string]any{
+		"filter": deed.Narrowing(e.filter), "format": e.format, "output": e.output,
 	}}
 	var written int64
-	_, err := t.recorded(ctx, d, func() (int64, error) {
+	_, err := deed.Record(ctx, t, d, func() (int64, error) {
 		p := a.progress(ctx, t, e.filter)
 		defer p.end()
 		events := p.watch(uncancelled(ctx, t.All(ctx, e.filter)))

@@ -36,18 +36,3 @@ func fieldFlags(flags *pflag.FlagSet, f *event.Filter) {
 		flags.StringVar(field.target, field.name, "", "only events with this "+strings.ReplaceAll(field.name, "-", " "))
 	}
 }
-
-// narrowing are what a filter asks for, for the event about a command.
-func narrowing(f event.Filter) map[string]string {
-	asked := map[string]string{}
-	for _, field := range f.Fields() {
-		asked[field.Name] = field.Value
-	}
-	if !f.From.IsZero() {
-		asked["from"] = f.From.Format(timeFormat)
-	}
-	if !f.To.IsZero() {
-		asked["to"] = f.To.Format(timeFormat)
-	}
-	return asked
-}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/deed"
 )
 
 func newImport(a *app) *cobra.Command {
@@ -30,8 +31,8 @@ then. The import is itself recorded.`,
 				return err
 			}
 			err = a.with(c.Context(), func(ctx context.Context, t *trail) error {
-				d := deed{event.ActionImporting, event.ActionImported, map[string]any{"input": args[0]}}
-				_, err := t.recorded(ctx, d, func() (int64, error) { return a.importing(ctx, t, in) })
+				d := deed.Deed{Before: event.ActionImporting, After: event.ActionImported, Facts: map[string]any{"input": args[0]}}
+				_, err := deed.Record(ctx, t, d, func() (int64, error) { return a.importing(ctx, t, in) })
 				return err
 			})
 			return errors.Join(err, in.Close())

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/deed"
 	"github.com/eventaudit/eventaudit/outbox"
 )
 
@@ -99,8 +100,8 @@ func newOutboxDiscard(a *app) *cobra.Command {
 		Long: "Discard removes dead letters for ever. The removal is itself recorded.",
 		RunE: func(c *cobra.Command, ids []string) error {
 			return a.withOutbox(c, func(ctx context.Context, t *trail, box *outbox.Outbox) error {
-				d := deed{event.ActionDiscarding, event.ActionDiscarded, map[string]any{"ids": ids}}
-				n, err := t.recorded(ctx, d, func() (int64, error) { return box.Discard(ctx, ids...) })
+				d := deed.Deed{Before: event.ActionDiscarding, After: event.ActionDiscarded, Facts: map[string]any{"ids": ids}}
+				n, err := deed.Record(ctx, t, d, func() (int64, error) { return box.Discard(ctx, ids...) })
 				if err == nil {
 					a.streams.say("%d dead letters removed", n)
 				}
