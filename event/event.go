@@ -74,6 +74,11 @@ const (
 	ActionCleared    = "cleared"
 	ActionDiscarding = "discarding"
 	ActionDiscarded  = "discarded"
+	ActionRetrying   = "retrying"
+	ActionRetried    = "retried"
+	// ActionAccessing is an attempt to use the admin panel. It is recorded when
+	// it is denied, by itself.
+	ActionAccessing = "accessing"
 )
 
 // Outcome says how the recorded deed ended.

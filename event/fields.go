@@ -1,5 +1,10 @@
 package event
 
+import (
+	"fmt"
+	"slices"
+)
+
 // stringFields are the names of the string fields that Event and Filter share,
 // in column order. Outcome, which has a type of its own, is not among them.
 var stringFields = [...]string{
@@ -27,6 +32,31 @@ func (f *Filter) stringValues() stringValues {
 	}
 }
 
+// FilterFields returns the names of the string fields that a filter can ask
+// for, Outcome included, in column order.
+func FilterFields() []string { return append(slices.Clone(stringFields[:]), outcomeField) }
+
+const outcomeField = "outcome"
+
+// Set asks for the value in the field of that name; an empty value asks for
+// nothing. The error is a *FieldError when a filter has no such field.
+func (f *Filter) Set(name, value string) error {
+	if name == outcomeField {
+		f.Outcome = Outcome(value)
+		return nil
+	}
+	at := slices.Index(stringFields[:], name)
+	if at < 0 {
+		return &FieldError{Field: "field", Value: name, Reason: fmt.Sprintf("is not one that a filter has; use one of %q", FilterFields())}
+	}
+	*[len(stringFields)]*string{
+		&f.ID, &f.Category, &f.Action, &f.Actor, &f.ActionObject, &f.ActionObjectID, &f.TargetType,
+		&f.TargetID, &f.Error, &f.TransactionID, &f.RequestID, &f.TraceID, &f.Tenant, &f.Reason,
+		&f.OnBehalfOf, &f.IPAddress, &f.UserAgent,
+	}[at] = value
+	return nil
+}
+
 // Field is a named string of an Event with the filter value asked of it.
 type Field struct {
 	// Name is the column name and JSON key.
@@ -46,7 +76,7 @@ func (f Filter) Fields() []Field {
 		}
 	}
 	if f.Outcome != "" {
-		set = append(set, Field{"outcome", string(f.Outcome)})
+		set = append(set, Field{outcomeField, string(f.Outcome)})
 	}
 	return set
 }

@@ -200,3 +200,24 @@ func checkBroken(t *testing.T, err error, fields []string) {
 		t.Errorf("broken fields (-want +got):\n%s", diff)
 	}
 }
+
+func TestEveryFieldOfAFilterIsSetByItsName(t *testing.T) {
+	t.Parallel()
+	for _, name := range event.FilterFields() {
+		var f event.Filter
+		if err := f.Set(name, "a value"); err != nil {
+			t.Error(err)
+		}
+		if got := f.Fields(); len(got) != 1 || got[0] != (event.Field{Name: name, Value: "a value"}) {
+			t.Errorf("Set(%q) asks for %v", name, got)
+		}
+		if err := f.Set(name, ""); err != nil || !f.IsZero() {
+			t.Errorf("Set(%q) to nothing: %v, error %v", name, f, err)
+		}
+	}
+	var f event.Filter
+	var wrong *event.FieldError
+	if err := f.Set("payload", "x"); !errors.As(err, &wrong) || !f.IsZero() {
+		t.Errorf("Set of no field: %v", err)
+	}
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/internal/deed"
+	"github.com/eventaudit/eventaudit/internal/plain"
 )
 
 func newImport(a *app) *cobra.Command {
@@ -146,7 +147,7 @@ func (i *importer) take(where string, text []byte) error {
 	e, err := parseEvent(text)
 	if err != nil {
 		i.refused++
-		_, err := fmt.Fprintf(i.report, "%s: %s\n", where, visible(err.Error()))
+		_, err := fmt.Fprintf(i.report, "%s: %s\n", where, plain.Text(err.Error()))
 		return err
 	}
 	i.taken++

@@ -11,6 +11,7 @@ import (
 
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/internal/deed"
+	"github.com/eventaudit/eventaudit/internal/plain"
 	"github.com/eventaudit/eventaudit/outbox"
 )
 
@@ -67,7 +68,7 @@ func (s status) print(a *app) error {
 	age := time.Duration(s.OldestPendingSeconds * float64(time.Second)).Round(time.Millisecond)
 	_, err := fmt.Fprintf(a.streams.Out, "pending       %d\noldest        %v\ndead letters  %d\n", s.Pending, age, s.Dead)
 	for _, l := range s.DeadLetters {
-		_, failed := fmt.Fprintf(a.streams.Out, "  %s  %s  %d attempts  %s\n", visible(l.ID), l.Timestamp.Format(timeFormat), l.Attempts, visible(l.Reason))
+		_, failed := fmt.Fprintf(a.streams.Out, "  %s  %s  %d attempts  %s\n", plain.Text(l.ID), l.Timestamp.Format(timeFormat), l.Attempts, plain.Text(l.Reason))
 		err = errors.Join(err, failed)
 	}
 	return err
@@ -77,12 +78,14 @@ func newOutboxRetry(a *app) *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use: "retry [ID…]", Short: "Put dead letters back into the outbox",
+		Long: "Retry puts dead letters back into the outbox. That is itself recorded.",
 		RunE: func(c *cobra.Command, ids []string) error {
 			if all == (len(ids) > 0) {
 				return misused(errors.New("outbox retry needs either the ids of dead letters or --all"))
 			}
-			return a.withOutbox(c, func(ctx context.Context, _ *trail, box *outbox.Outbox) error {
-				n, err := box.Retry(ctx, ids...)
+			return a.withOutbox(c, func(ctx context.Context, t *trail, box *outbox.Outbox) error {
+				d := deed.Deed{Before: event.ActionRetrying, After: event.ActionRetried, Facts: map[string]any{"ids": ids, "all": all}}
+				n, err := deed.Record(ctx, t, d, func() (int64, error) { return box.Retry(ctx, ids...) })
 				if err == nil {
 					a.streams.say("%d dead letters are in the outbox again", n)
 				}

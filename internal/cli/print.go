@@ -8,13 +8,12 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/plain"
 )
 
 // timeFormat is how times are shown to people.
@@ -37,7 +36,7 @@ func (t table) print(events []event.Event) error {
 	rows := []string{"WHEN\tWHO\tWHAT\tWHICH\tVALUES\n"}
 	for _, e := range events {
 		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\n", e.Timestamp.In(t.zone).Format(timeFormat),
-			visible(e.Actor), visible(e.Action), visible(strings.TrimSpace(e.ActionObject+" "+e.ActionObjectID)), values(e)))
+			plain.Text(e.Actor), plain.Text(e.Action), plain.Text(strings.TrimSpace(e.ActionObject+" "+e.ActionObjectID)), values(e)))
 	}
 	if _, err := io.WriteString(w, strings.Join(rows, "")); err != nil {
 		return err
@@ -76,11 +75,11 @@ const maxValue = 40
 // that is not about a row.
 func values(e event.Event) string {
 	if e.Error != "" {
-		return visible(e.Error)
+		return plain.Text(e.Error)
 	}
 	var images struct{ Old, New map[string]json.RawMessage }
 	if e.Category != event.CategoryModel || json.Unmarshal(e.Result, &images) != nil {
-		return visible(shortened(strings.TrimSpace(string(e.Payload) + " " + string(e.Result))))
+		return plain.Text(shortened(strings.TrimSpace(string(e.Payload) + " " + string(e.Result))))
 	}
 	columns := maps.Clone(images.Old)
 	if columns == nil {
@@ -100,7 +99,7 @@ func values(e event.Event) string {
 		}
 		parts = append(parts, column+": "+text)
 	}
-	return visible(strings.Join(parts, ", "))
+	return plain.Text(strings.Join(parts, ", "))
 }
 
 func shortened(text string) string {
@@ -110,23 +109,3 @@ func shortened(text string) string {
 	}
 	return string(characters[:maxValue-1]) + "…"
 }
-
-// visible returns the text with everything escaped that a terminal would act
-// upon or that would hide what is there.
-func visible(text string) string {
-	if strings.IndexFunc(text, hidden) < 0 {
-		return text
-	}
-	var b strings.Builder
-	for _, r := range text {
-		if hidden(r) {
-			quoted := strconv.QuoteRuneToASCII(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-func hidden(r rune) bool { return !unicode.IsPrint(r) }

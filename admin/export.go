@@ -1,0 +1,99 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"time"
+
+	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/export"
+	"github.com/eventaudit/eventaudit/internal/deed"
+)
+
+// export sends the events that the form asks for as a file, as they are read.
+// It is a POST, since it is recorded: no link of another site's may cause that.
+//
+// A download that fails breaks off, so that the browser does not take it for
+// the whole.
+func (h *Handler) export(w http.ResponseWriter, r *http.Request) error {
+	name, q, err := h.exportForm(w, r)
+	if err != nil {
+		return err
+	}
+	format, err := export.Lookup(name)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", format.MediaType)
+	w.Header().Set("Content-Disposition", `attachment; filename="events-`+h.now().Format("20060102-150405")+`.`+name+`"`)
+	out := &patient{w, http.NewResponseController(w), false}
+	narrowing := deed.Narrowing(q.filter)
+	if q.text != "" {
+		narrowing[paramText] = q.text
+	}
+	d := deed.Deed{Before: event.ActionExporting, After: event.ActionExported, Facts: map[string]any{"filter": narrowing, "format": name}}
+	_, err = deed.Record(r.Context(), h.audit, d, func() (n int64, err error) {
+		events := counted(r.Context(), h.all(r.Context(), q), &n)
+		return n, format.New(export.Options{Location: h.options.Location}).Export(out, events)
+	})
+	if err != nil && out.began {
+		h.logger.ErrorContext(r.Context(), "an export from the admin panel broke off", "error", err)
+		panic(http.ErrAbortHandler)
+	}
+	if err != nil {
+		w.Header().Del("Content-Disposition")
+	}
+	return err
+}
+
+// maxForm is how large a form may be.
+const maxForm = 1 << 20
+
+func (h *Handler) exportForm(w http.ResponseWriter, r *http.Request) (format string, q query, err error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return "", q, unreadable(err)
+	}
+	format = r.PostForm.Get("format")
+	r.PostForm.Del("format")
+	q, err = parseQuery(r.PostForm, h.now())
+	// Those that tell of the export are not in it.
+	q.filter = deed.Until(q.filter, time.Now())
+	return format, q, err
+}
+
+// counted counts the events as they pass, and ends them when the client is gone.
+func counted(ctx context.Context, events iter.Seq2[event.Event, error], n *int64) iter.Seq2[event.Event, error] {
+	return func(yield func(event.Event, error) bool) {
+		for e, err := range events {
+			if ended := ctx.Err(); ended != nil {
+				e, err = event.Event{}, ended
+			}
+			if err == nil {
+				*n++
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// patient gives the client a while for each part of a download, however long
+// all of it takes.
+type patient struct {
+	to      io.Writer
+	control *http.ResponseController
+	began   bool
+}
+
+func (p *patient) Write(part []byte) (int, error) {
+	p.began = true
+	if err := p.control.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return 0, err
+	}
+	return p.to.Write(part)
+}

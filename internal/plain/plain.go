@@ -1,0 +1,37 @@
+// Package plain shows text of the trail to people: what would not be seen, or
+// would change how the text around it is read, is spelled out.
+package plain
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Text returns the text with everything that does not print, line ends and
+// marks of direction included, as Go writes it: \n, \x00, \u202e.
+func Text(text string) string { return spell(text, hidden) }
+
+// Lines is Text that leaves line ends as they are.
+func Lines(text string) string {
+	return spell(text, func(r rune) bool { return r != '\n' && hidden(r) })
+}
+
+func hidden(r rune) bool { return !unicode.IsPrint(r) }
+
+func spell(text string, hidden func(rune) bool) string {
+	if utf8.ValidString(text) && strings.IndexFunc(text, hidden) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if !hidden(r) {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
+}
