@@ -214,6 +214,3 @@ func address(page string, values url.Values) string {
 	}
 	return page + "?" + values.Encode()
 }
-
-// narrows reports whether anything but the place and the size was asked for.
-func (q query) narrows() bool { return q.text != "" || !q.filter.IsZero() }

@@ -52,6 +52,7 @@ var (
 	_ repository.Repository    = (*Repository)(nil)
 	_ repository.Getter        = (*Repository)(nil)
 	_ repository.Counter       = (*Repository)(nil)
+	_ repository.Histogrammer  = (*Repository)(nil)
 	_ repository.Remover       = (*Repository)(nil)
 	_ repository.FilterRemover = (*Repository)(nil)
 	_ repository.AllRemover    = (*Repository)(nil)
@@ -140,6 +141,17 @@ func (r *Repository) Count(ctx context.Context, f event.Filter) (int64, error) {
 		return 0, err
 	}
 	return int64(len(r.matching(f))), nil
+}
+
+// Histogram implements [repository.Histogrammer]. It counts.
+func (r *Repository) Histogram(ctx context.Context, f event.Filter, spans []repository.Span, _ int) ([]repository.Slice, error) {
+	return repository.Tally(func(yield func(event.Event, error) bool) {
+		for _, e := range r.matching(f) {
+			if !yield(e, ctx.Err()) {
+				return
+			}
+		}
+	}, spans, nil)
 }
 
 // Remove implements [repository.Remover].

@@ -109,6 +109,7 @@ func themes() []theme {
 		{"context", contextCases()},
 		{"concurrency", concurrencyCases()},
 		{"powers", powerCases()},
+		{"overview", overviewCases()},
 		{"remove", removeCases()},
 	}
 }
