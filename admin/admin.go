@@ -74,7 +74,7 @@ type Handler struct {
 	routes  *http.ServeMux
 	origin  *http.CrossOriginProtection
 	denials *denials
-	tails   chan struct{} // a place for each live tail
+	tails   tails
 }
 
 // New returns the panel of the trail. Mount it with http.StripPrefix where it
@@ -101,7 +101,7 @@ func New(audit *eventaudit.Auditor, options Options) (http.Handler, error) {
 	h := &Handler{
 		audit: audit, options: options, logger: audit.Config().Logger,
 		routes: http.NewServeMux(), origin: http.NewCrossOriginProtection(),
-		denials: newDenials(time.Now), tails: make(chan struct{}, maxTails),
+		denials: newDenials(time.Now), tails: tails{places: make(chan struct{}, maxTails), stopping: map[*http.Server]chan struct{}{}},
 	}
 	h.route()
 	return h, nil

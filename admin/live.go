@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/eventaudit/eventaudit/event"
@@ -40,8 +41,8 @@ func (h *Handler) live(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	select {
-	case h.tails <- struct{}{}:
-		defer func() { <-h.tails }()
+	case h.tails.places <- struct{}{}:
+		defer func() { <-h.tails.places }()
 	default:
 		w.Header().Set("Retry-After", "60")
 		http.Error(w, "Too many people are watching.", http.StatusServiceUnavailable)
@@ -52,10 +53,35 @@ func (h *Handler) live(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no")
 	t := tail{handler: h, query: q, from: since(q, r.Header.Get("Last-Event-ID")), sent: map[string]time.Time{}, out: w, control: http.NewResponseController(w)}
-	if err := t.run(ctx); ctx.Err() == nil && !errors.Is(err, errGone) {
+	if err := t.run(ctx, h.tails.until(r)); ctx.Err() == nil && !errors.Is(err, errGone) {
 		h.logger.ErrorContext(ctx, "a live tail of the admin panel broke off", "error", err)
 	}
 	return nil // the browser asks again by itself
+}
+
+// tails bounds the live tails, and ends them when their server shuts down, which
+// would wait for them otherwise.
+type tails struct {
+	places chan struct{} // as many as there may be
+
+	mutex    sync.Mutex
+	stopping map[*http.Server]chan struct{}
+}
+
+// until returns what is closed when the server of the request shuts down.
+func (t *tails) until(r *http.Request) <-chan struct{} {
+	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if !ok {
+		return nil
+	}
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if t.stopping[server] == nil {
+		stop := make(chan struct{})
+		t.stopping[server] = stop
+		server.RegisterOnShutdown(func() { close(stop) })
+	}
+	return t.stopping[server]
 }
 
 // since returns the moment from which on events are sent: that of the last one
@@ -91,8 +117,8 @@ type tail struct {
 	control *http.ResponseController
 }
 
-// run asks and sends until the context ends.
-func (t *tail) run(ctx context.Context) error {
+// run asks and sends until the context or the server ends.
+func (t *tail) run(ctx context.Context, stop <-chan struct{}) error {
 	if err := t.write("retry: 2000\n\n"); err != nil {
 		return err
 	}
@@ -109,6 +135,8 @@ func (t *tail) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-stop:
+			return errGone
 		case <-again.C:
 		}
 	}

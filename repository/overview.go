@@ -23,7 +23,8 @@ type LimitedCounter interface {
 // at a cost that does not grow with their number.
 type Histogrammer interface {
 	// Histogram returns a Slice for each span of time, for the events that the
-	// filter matches. A span with no more than most events is counted exactly.
+	// filter matches. A span with no more than most events, whether they match
+	// or not, is counted exactly.
 	// The spans are valid (see Histogram), and the filter has no From, To,
 	// Limit, Offset and After.
 	Histogram(ctx context.Context, f event.Filter, spans []Span, most int) ([]Slice, error)

@@ -3,8 +3,9 @@
 //
 //	go run ./example/webapp
 //
-// serves http://localhost:8080. Sign in as kim (who may change salaries) or as
-// bob (who may not); the password is "demo".
+// serves http://localhost:8080. Sign in as kim (who may change salaries), as bob
+// (who may not), or as ines, who audits: she may see the whole trail, under
+// http://localhost:8080/audit/. The password is "demo".
 package main
 
 import (
@@ -24,6 +25,7 @@ import (
 	"gorm.io/gorm/logger"
 
 	"github.com/eventaudit/eventaudit"
+	"github.com/eventaudit/eventaudit/admin"
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/middleware"
 	"github.com/eventaudit/eventaudit/migrate"
@@ -74,7 +76,11 @@ func run(ctx context.Context, listener net.Listener, file string) (err error) {
 		return err
 	}
 
-	server := &http.Server{Handler: handler(db, audit), ReadHeaderTimeout: 5 * time.Second}
+	app, err := handler(db, audit)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: app, ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() {
 		grace, cancel := context.WithTimeout(background, 5*time.Second)
 		defer cancel()
@@ -88,12 +94,30 @@ func run(ctx context.Context, listener net.Listener, file string) (err error) {
 	return nil
 }
 
-// handler is the app behind the sign-in and the middleware, in this order: the
-// actor is known when the middleware asks.
-func handler(db *gorm.DB, audit *eventaudit.Auditor) http.Handler {
+// handler is the app, and the panel of its trail, behind the sign-in and the
+// middleware, in this order: the actor is known when the middleware asks, and
+// the panel takes it from there.
+func handler(db *gorm.DB, audit *eventaudit.Auditor) (http.Handler, error) {
+	panel, err := admin.New(audit, admin.Options{Authorize: auditors, Enabled: true, Title: "Payroll audit"})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", newPages(db, audit))
+	mux.Handle("/audit/", http.StripPrefix("/audit", panel))
 	fill := middleware.HTTP(middleware.Options{
 		Actor:          func(r *http.Request) string { return userFrom(r.Context()).name },
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, // the load balancers
 	})
-	return signIn(fill(newPages(db, audit)))
+	return signIn(fill(mux)), nil
+}
+
+var errNoAuditor = errors.New("only auditors may see the trail")
+
+// auditors lets them pass to the panel.
+func auditors(r *http.Request) error {
+	if !userFrom(r.Context()).auditor {
+		return errNoAuditor
+	}
+	return nil
 }

@@ -7,15 +7,16 @@ import (
 
 type user struct {
 	name string
-	// personnel may change salaries.
-	personnel bool
+	// personnel may change salaries, auditors look at the whole trail.
+	personnel, auditor bool
 }
 
 // users are who may sign in. An app has a table of them, and no password that
 // is the same for all.
 var users = map[string]user{
-	"kim": {name: "kim", personnel: true},
-	"bob": {name: "bob"},
+	"kim":  {name: "kim", personnel: true},
+	"bob":  {name: "bob"},
+	"ines": {name: "ines", auditor: true},
 }
 
 type userKey struct{}
@@ -32,7 +33,7 @@ func signIn(next http.Handler) http.Handler {
 		u, known := users[name]
 		if !known || password != "demo" {
 			w.Header().Set("WWW-Authenticate", `Basic realm="payroll"`)
-			http.Error(w, "sign in as kim or bob", http.StatusUnauthorized)
+			http.Error(w, "sign in as kim, bob or ines", http.StatusUnauthorized)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), userKey{}, u)))

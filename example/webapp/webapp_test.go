@@ -198,3 +198,25 @@ func TestManyAtOnce(t *testing.T) {
 		t.Errorf("actions %v and %d changed rows, want %v and 32", actions, rows, want)
 	}
 }
+
+// The panel is for auditors, and what others try there is in the trail.
+func TestThePanelIsForAuditors(t *testing.T) {
+	t.Parallel()
+	app := start(t)
+	if status := app.as("kim").change(1, "460000", "annual review"); status != http.StatusSeeOther {
+		t.Fatalf("the change: %d", status)
+	}
+	for user, want := range map[string]int{"nobody": http.StatusUnauthorized, "bob": http.StatusForbidden, "kim": http.StatusForbidden, "ines": http.StatusOK} {
+		for _, path := range []string{"/audit/", "/audit/settings", "/audit/style.css"} {
+			if status, _ := app.as(user).do(http.MethodGet, path, nil); status != want {
+				t.Errorf("%s asks for %s: %d, want %d", user, path, status, want)
+			}
+		}
+	}
+	status, page := app.as("ines").do(http.MethodGet, "/audit/", nil)
+	for _, shown := range []string{"annual review", "salary_change", "accessing", "denied", "bob"} {
+		if !strings.Contains(page, shown) {
+			t.Errorf("the panel (%d) does not show %q", status, shown)
+		}
+	}
+}

@@ -74,7 +74,8 @@ func newRoot(streams Streams) *cobra.Command {
 		Use:   "eventaudit",
 		Short: "Work with an audit trail",
 		Long: `Eventaudit works with the audit trail of an app: it creates the tables, lists,
-exports, imports and clears events, and relays them to where they end up.
+exports, imports and clears events, shows them in a browser, and relays them to
+where they end up.
 
 The database of the app is named by --database or DATABASE_URL:
   postgres://user:password@host:5432/name
@@ -97,7 +98,7 @@ is 0 when all went well, 1 when something failed, 2 when the call was wrong.`,
 	root.PersistentFlags().StringVar(&a.actor, "as", "", "who is acting, for events about this command (default: the system's user)")
 	root.AddCommand(
 		newMigrate(a), newExport(a), newImport(a), newClear(a), newEvents(a), newHistory(a),
-		newRelay(a), newOutbox(a), newVersion(a),
+		newRelay(a), newOutbox(a), newServe(a), newVersion(a),
 	)
 	return root
 }
