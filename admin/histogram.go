@@ -52,7 +52,7 @@ const (
 	barGap     = 3
 	plotHeight = 96
 	// lookedAt is how many events of a bar are looked at.
-	lookedAt = 40
+	lookedAt = 32
 	// maxSeries is how many categories have a colour of their own.
 	maxSeries = 5
 )

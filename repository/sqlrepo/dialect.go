@@ -42,6 +42,8 @@ type dialect struct {
 	// actorAsRange says that an equality on the actor hides the bound on the
 	// timestamp behind it from the index; see mysql.
 	actorAsRange bool
+	// lateral says that a subquery may refer to a table before it; see each.
+	lateral bool
 	// noLimit stands for the LIMIT that an OFFSET cannot do without.
 	noLimit string
 	// columns asks for the names of a table's columns; its argument is the

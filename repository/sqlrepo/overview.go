@@ -3,7 +3,6 @@ package sqlrepo
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -64,49 +63,109 @@ func (r *Repository) Histogram(ctx context.Context, f event.Filter, spans []repo
 // looked counts the first events of each span, one more than most.
 func (r *Repository) looked(ctx context.Context, f event.Filter, slices []repository.Slice, most int) error {
 	s := &statement{dialect: r.dialect}
-	for i, slice := range slices {
+	s.each(spansOf(slices), func(from, to func() string) {
+		s.add("SELECT ", s.columns("category", "overflow"), " FROM ", r.table)
+		s.where(f)
+		s.within(from, to)
+		s.orderBy(f)
+		s.add(" LIMIT ", strconv.Itoa(most+1))
+	})
+	var i int
+	var category string
+	var overflow sql.NullString
+	return r.scanAll(ctx, s, []any{&i, &category, &overflow}, func() error {
+		name, err := categoryOf(category, overflow)
+		slices[i].Counts[name]++
+		return err
+	})
+}
+
+func spansOf(slices []repository.Slice) []repository.Span {
+	spans := make([]repository.Span, len(slices))
+	for i, s := range slices {
+		spans[i] = s.Span
+	}
+	return spans
+}
+
+// each adds a question for every span, whose rows get the number of the span in
+// front. A database that plans each part of a UNION by itself is asked once,
+// with the spans as a table.
+func (s *statement) each(spans []repository.Span, question func(from, to func() string)) {
+	if s.dialect.lateral {
+		s.add("SELECT b.n, x.* FROM (VALUES ")
+		for i, span := range spans {
+			if i > 0 {
+				s.add(",")
+			}
+			s.add("(", strconv.Itoa(i), ",", s.moment(span.From), "::timestamptz,", s.moment(span.To), "::timestamptz)")
+		}
+		s.add(") AS b (n, lo, hi) CROSS JOIN LATERAL (")
+		question(func() string { return "b.lo" }, func() string { return "b.hi" })
+		s.add(") AS x")
+		return
+	}
+	for i, span := range spans {
 		if i > 0 {
 			s.add(" UNION ALL ")
 		}
-		s.add("SELECT ", strconv.Itoa(i), ",", s.categories(), " FROM (SELECT ", s.categories(), " FROM ", r.table)
-		f.From, f.To = slice.From, slice.To
+		s.add("SELECT ", strconv.Itoa(i), ", x", strconv.Itoa(i), ".* FROM (")
 		s.joined = false
-		if !s.where(f) {
-			s.and("1 = 0")
-		}
-		s.orderBy(f)
-		s.add(" LIMIT ", strconv.Itoa(most+1), ") AS span", strconv.Itoa(i))
+		question(func() string { return s.moment(span.From) }, func() string { return s.moment(span.To) })
+		s.add(") AS x", strconv.Itoa(i))
 	}
-	return r.tally(ctx, s, func(i int64, category string) { slices[i].Counts[category]++ })
 }
 
-func (s *statement) categories() string {
-	return s.dialect.quoted("category") + "," + s.dialect.quoted("overflow")
+// moment marks the time, or the nearest one that every database can store.
+func (s *statement) moment(t time.Time) string {
+	switch t = roundUp(t); {
+	case t.Before(earliest):
+		t = earliest
+	case t.After(latest):
+		t = latest
+	}
+	return s.mark(s.dialect.bindTime(t))
 }
 
-// tally reads rows of a number and a category.
-func (r *Repository) tally(ctx context.Context, s *statement, count func(number int64, category string)) error {
+func (s *statement) within(from, to func() string) {
+	s.and(s.timestamp(), " >= ", from())
+	s.and(s.timestamp(), " < ", to())
+}
+
+func (s *statement) columns(names ...string) string {
+	for i, name := range names {
+		names[i] = s.dialect.quoted(name)
+	}
+	return strings.Join(names, ",")
+}
+
+// scanAll reads the rows of the statement into the variables, one after the
+// other.
+func (r *Repository) scanAll(ctx context.Context, s *statement, into []any, next func() error) error {
 	rows, err := r.pool.QueryContext(ctx, s.text.String(), s.args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var number int64
-		var e event.Event
-		var overflow sql.NullString
-		if err := rows.Scan(&number, &e.Category, &overflow); err != nil {
+		if err := rows.Scan(into...); err != nil {
 			return err
 		}
-		e.Category = unescape(e.Category)
-		if overflow.Valid {
-			if err := restore(&e, overflow.String); err != nil {
-				return err
-			}
+		if err := next(); err != nil {
+			return err
 		}
-		count(number, e.Category)
 	}
 	return rows.Err()
+}
+
+// categoryOf returns a category as it was written.
+func categoryOf(stored string, overflow sql.NullString) (string, error) {
+	e := event.Event{Category: unescape(stored)}
+	if !overflow.Valid {
+		return e.Category, nil
+	}
+	err := restore(&e, overflow.String)
+	return e.Category, err
 }
 
 // sample replaces the counts of the slices by what samples let expect.
@@ -118,44 +177,51 @@ func (r *Repository) sample(ctx context.Context, f event.Filter, slices []*repos
 	if err != nil {
 		return err
 	}
-	s := &statement{dialect: r.dialect}
-	for i, slice := range slices {
-		if i > 0 {
-			s.add(" UNION ALL ")
+	drawn := map[int64][]int{} // by sequence, for which slices
+	for i := range slices {
+		for _, n := range ends[i].spread(most) {
+			drawn[n] = append(drawn[n], i)
 		}
-		s.add("SELECT ", strconv.Itoa(i), ",", s.categories(), " FROM ", r.table)
-		s.joined = false
-		s.sampled(f, slice.Span, ends[i].spread(most))
 	}
 	found := make([]map[string]int64, len(slices))
-	err = r.tally(ctx, s, func(i int64, category string) {
-		if found[i] == nil {
-			found[i] = map[string]int64{}
-		}
-		found[i][category]++
-	})
-	if err != nil {
-		return err
+	for i := range found {
+		found[i] = map[string]int64{}
 	}
+	err = r.drawn(ctx, f, drawn, func(i int, category string, at time.Time) {
+		if !at.Before(slices[i].From) && at.Before(slices[i].To) {
+			found[i][category]++
+		}
+	})
 	for i, slice := range slices {
 		slice.Counts = expected(slice.Counts, found[i], ends[i], most)
 	}
-	return nil
+	return err
 }
 
-// sampled adds the conditions that pick the sampled rows that match.
-func (s *statement) sampled(f event.Filter, span repository.Span, sequences []int64) {
-	marks := make([]string, len(sequences))
-	for i, n := range sequences {
-		marks[i] = s.mark(n)
+// drawn reads those of the drawn events that match.
+func (r *Repository) drawn(ctx context.Context, f event.Filter, drawn map[int64][]int, count func(i int, category string, at time.Time)) error {
+	s := &statement{dialect: r.dialect}
+	s.add("SELECT ", s.columns(sequence, "category", "overflow"), ",", r.dialect.readTime, " FROM ", r.table)
+	marks := make([]string, 0, len(drawn))
+	for n := range drawn {
+		marks = append(marks, s.mark(n))
 	}
-	s.and(s.dialect.quoted(sequence), " IN (", strings.Join(marks, ","), ")")
+	s.and(s.columns(sequence), " IN (", strings.Join(marks, ","), ")")
 	for _, field := range f.Fields() {
 		value, _ := encode(field.Value)
-		s.and(s.dialect.unindexed, s.dialect.quoted(field.Name), " = ", s.mark(value))
+		s.and("COALESCE(", s.columns(field.Name), ", '') = ", s.mark(value)) // by no other index than that on the sequence
 	}
-	s.and(s.dialect.unindexed, s.timestamp(), " >= ", s.mark(s.dialect.bindTime(roundUp(span.From))))
-	s.and(s.dialect.unindexed, s.timestamp(), " < ", s.mark(s.dialect.bindTime(roundUp(span.To))))
+	var n int64
+	var category string
+	var overflow sql.NullString
+	var at time.Time
+	return r.scanAll(ctx, s, []any{&n, &category, &overflow, timestamp{&at}}, func() error {
+		name, err := categoryOf(category, overflow)
+		for _, i := range drawn[n] {
+			count(i, name, at)
+		}
+		return err
+	})
 }
 
 // expected raises what samples found to all sequences of the span. There are at
@@ -187,38 +253,32 @@ func (e ends) spread(n int) []int64 {
 
 // ends reads the sequences at the ends of the spans, whatever the filter.
 func (r *Repository) ends(ctx context.Context, slices []*repository.Slice) ([]ends, error) {
-	s := &statement{dialect: r.dialect}
-	for i, slice := range slices {
-		for _, order := range []event.Order{event.OldestFirst, event.NewestFirst} {
-			if s.text.Len() > 0 {
-				s.add(" UNION ALL ")
-			}
-			s.add("SELECT ", strconv.Itoa(i), ",", s.dialect.quoted(sequence), " FROM (SELECT ", s.dialect.quoted(sequence), " FROM ", r.table)
-			span := event.Filter{From: slice.From, To: slice.To, Order: order}
-			s.joined = false
-			if !s.where(span) {
-				return nil, fmt.Errorf("events in a span without any, from %v", slice.From.Format(time.RFC3339))
-			}
-			s.orderBy(span)
-			s.add(" LIMIT 1) AS ", []string{"first", "last"}[order], strconv.Itoa(i))
-		}
-	}
 	found := make([]ends, len(slices))
-	rows, err := r.pool.QueryContext(ctx, s.text.String(), s.args...)
-	if err != nil {
-		return nil, err
+	spans := make([]repository.Span, len(slices))
+	for i, slice := range slices {
+		spans[i] = slice.Span
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var i, n int64
-		if err := rows.Scan(&i, &n); err != nil {
+	for _, order := range []event.Order{event.OldestFirst, event.NewestFirst} {
+		s := &statement{dialect: r.dialect}
+		s.each(spans, func(from, to func() string) {
+			s.add("SELECT ", s.columns(sequence), " FROM ", r.table)
+			s.within(from, to)
+			s.orderBy(event.Filter{Order: order})
+			s.add(" LIMIT 1")
+		})
+		var i int
+		var n int64
+		err := r.scanAll(ctx, s, []any{&i, &n}, func() error {
+			if e := &found[i]; *e == (ends{}) {
+				*e = ends{n, n}
+			} else {
+				*e = ends{min(e.first, n), max(e.last, n)}
+			}
+			return nil
+		})
+		if err != nil {
 			return nil, err
 		}
-		if e := &found[i]; *e == (ends{}) {
-			*e = ends{n, n}
-		} else {
-			*e = ends{min(e.first, n), max(e.last, n)}
-		}
 	}
-	return found, rows.Err()
+	return found, nil
 }

@@ -12,6 +12,7 @@ func postgres() dialect {
 		bindTime:     func(t time.Time) any { return t },
 		readTime:     `"timestamp"`,
 		comparesRows: true,
+		lateral:      true,
 		always:       neverGeneric,
 		sortTime:     `("timestamp" + interval '0')`,
 		noLimit:      "ALL",
