@@ -15,9 +15,18 @@ import (
 	"syscall"
 )
 
-// install gets the programs of these servers, and the C compiler that the race
-// detector needs, from the Debian packages where they are missing. Redis is
-// wanted in any case: tests start servers and clusters of their own.
+// tools are the programs besides the servers that tests run, and the Debian
+// packages that have them.
+var tools = []struct {
+	program  string
+	packages []string
+}{
+	{"chromium", []string{"chromium"}}, // reads the pages of the panel
+}
+
+// install gets the programs of these servers, the tools, and the C compiler that
+// the race detector needs, from the Debian packages where they are missing.
+// Redis is wanted in any case: tests start servers and clusters of their own.
 func install(ctx context.Context, servers []kind) error {
 	if !slices.ContainsFunc(servers, func(k kind) bool { return k.name == redis().name }) {
 		servers = append(slices.Clone(servers), redis())
@@ -27,12 +36,10 @@ func install(ctx context.Context, servers []kind) error {
 		packages = append(packages, "gcc", "libc6-dev")
 	}
 	for _, k := range servers {
-		for _, program := range k.programs {
-			if _, err := find(program); err != nil {
-				packages = append(packages, k.packages...)
-				break
-			}
-		}
+		packages = append(packages, missing(k.programs, k.packages)...)
+	}
+	for _, tool := range tools {
+		packages = append(packages, missing([]string{tool.program}, tool.packages)...)
 	}
 	if len(packages) == 0 {
 		return nil
@@ -43,6 +50,16 @@ func install(ctx context.Context, servers []kind) error {
 	}
 	fmt.Fprintln(os.Stderr, "testservers: installing", wanted)
 	return aptGet(ctx, packages)
+}
+
+// missing returns the packages, if one of the programs is not there.
+func missing(programs, packages []string) []string {
+	for _, program := range programs {
+		if _, err := find(program); err != nil {
+			return packages
+		}
+	}
+	return nil
 }
 
 func hasCompiler() bool {
