@@ -78,17 +78,9 @@ func (h *Handler) askToClear(w http.ResponseWriter, r *http.Request, q query, wr
 	}
 	page := clearPage{
 		frame: h.frame(r, "events", "Remove events"), Chips: q.chips(h.options.Location), Hidden: hidden(q.narrowing()),
-		Count: number(n), Phrase: phrase(n), Wrong: wrong,
+		Count: events(n), Phrase: "remove " + events(n), Wrong: wrong,
 	}
 	return h.show(w, status, "clear.html", page)
-}
-
-// phrase is what has to be typed.
-func phrase(n int64) string {
-	if n == 1 {
-		return "remove 1 event"
-	}
-	return "remove " + number(n) + " events"
 }
 
 // clear removes the events for ever, when what was typed says how many there
@@ -105,7 +97,7 @@ func (h *Handler) clear(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if subtle.ConstantTimeCompare([]byte(typed), []byte(phrase(n))) != 1 {
+	if subtle.ConstantTimeCompare([]byte(typed), []byte("remove "+events(n))) != 1 {
 		return h.askToClear(w, r, q, true)
 	}
 	removed, err := deed.Clear(r.Context(), h.audit, h.audit.Repository(), q.filter)
@@ -115,6 +107,6 @@ func (h *Handler) clear(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := clearPage{frame: h.frame(r, "events", "Removed"), Removed: number(removed)}
+	page := clearPage{frame: h.frame(r, "events", "Removed"), Removed: events(removed)}
 	return h.show(w, http.StatusOK, "clear.html", page)
 }

@@ -143,13 +143,10 @@ func (h *Handler) count(r *http.Request, q query, p page) (string, error) {
 			return "", err
 		}
 	}
-	switch {
-	case n > countTo:
-		return "more than " + number(countTo) + " events", nil
-	case n == 1:
-		return "1 event", nil
+	if n > countTo {
+		return "more than " + events(countTo), nil
 	}
-	return number(n) + " events", nil
+	return events(n), nil
 }
 
 // hidden is a question as a form sends it along.

@@ -48,6 +48,7 @@ type series struct{ Class, Label string }
 
 const (
 	maxBars    = 48
+	minBars    = 23 // fewer would be walls
 	barWidth   = 20
 	barGap     = 3
 	plotHeight = 96
@@ -114,10 +115,18 @@ func spansOf(from, to time.Time) (spans []repository.Span) {
 		}
 	}
 	from = later(from, to.Add(-(maxBars-1)*step)) // the trail is older than bars can be
+	from = earlier(from, to.Add(-minBars*step))
 	for at := from.Truncate(step); at.Before(to); at = at.Add(step) {
 		spans = append(spans, repository.Span{From: at, To: at.Add(step)})
 	}
 	return spans
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // draw lays the slices out.
@@ -140,7 +149,7 @@ func (q query) draw(counted []repository.Slice, zone *time.Location) *histogram 
 		h.Bars = append(h.Bars, b)
 	}
 	for _, s := range []repository.Slice{counted[0], counted[len(counted)/2], counted[len(counted)-1]} {
-		h.Ticks = append(h.Ticks, s.From.In(zone).Format("2006-01-02 15:04"))
+		h.Ticks = append(h.Ticks, s.From.In(zone).Format(layoutOf(s)))
 	}
 	if !q.filter.From.IsZero() || !q.filter.To.IsZero() {
 		whole := counted[len(counted)-1].To.Sub(counted[0].From)
@@ -181,20 +190,23 @@ func (b *bar) stack(s repository.Slice, order []string, most int64) {
 	}
 }
 
+// layoutOf is how exactly the times of a slice are shown.
+func layoutOf(s repository.Slice) string {
+	if s.To.Sub(s.From) < time.Minute {
+		return "2006-01-02 15:04:05"
+	}
+	return "2006-01-02 15:04"
+}
+
 // describe says what a bar stands for.
 func describe(s repository.Slice, zone *time.Location) string {
-	layout := "2006-01-02 15:04:05"
-	if s.To.Sub(s.From) >= time.Minute {
-		layout = "2006-01-02 15:04"
-	}
+	layout := layoutOf(s)
 	span := s.From.In(zone).Format(layout) + " to " + s.To.In(zone).Format(layout) + ": "
 	switch {
 	case s.Unread:
 		return span + "not counted"
 	case !s.Exact:
-		return span + "about " + number(s.Total()) + " events"
-	case s.Total() == 1:
-		return span + "1 event"
+		return span + "about " + events(s.Total())
 	}
-	return span + number(s.Total()) + " events"
+	return span + events(s.Total())
 }

@@ -87,7 +87,7 @@ func TestEveryPageReadsWell(t *testing.T) {
 		{"transaction", "transaction?id=" + change.TransactionID, []string{"Transaction", "olga", "changed", "request-17"}},
 		{"request", "request?id=request-17", []string{"Request request-17", "ben", "olga", "5 "}[:3]},
 		{"settings", "settings", []string{"redact.fields", "*sqlrepo.Repository", "answers", "Invoice", "There is none"}},
-		{"clear", "clear?action=deleted", []string{"Remove 1 events for ever?", "remove 1 event", "deleted"}},
+		{"clear", "clear?action=deleted", []string{"Remove 1 event for ever?", "remove 1 event", "deleted"}},
 		{"no page", "nowhere", []string{"There is no such page"}},
 		{"no event", "event?id=nobody", []string{"There is no such event"}},
 	} {
@@ -318,7 +318,7 @@ func TestClearIsConfirmed(t *testing.T) {
 	}
 	b.fill("#phrase", "remove 30 events")
 	b.follow(".confirm button")
-	b.says("30 events were removed")
+	b.says("30 events removed")
 	if kims, others := app.count(t, event.Filter{Actor: "kim"}), app.count(t, event.Filter{ActionObject: "Order"}); kims != 0 || others != 60 {
 		t.Errorf("%d events of kim's are left, %d in all", kims, others)
 	}
@@ -385,7 +385,7 @@ func TestEverythingWorksWithoutScripts(t *testing.T) {
 	n := app.count(t, event.Filter{Category: "auth"})
 	b.fill("#phrase", fmt.Sprintf("remove %d events", n))
 	b.follow(".confirm button")
-	b.says("were removed")
+	b.says("events removed")
 	b.forget()
 }
 

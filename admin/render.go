@@ -116,6 +116,14 @@ func number(n int64) string {
 	return text
 }
 
+// events says how many events.
+func events(n int64) string {
+	if n == 1 {
+		return "1 event"
+	}
+	return number(n) + " events"
+}
+
 // moment is a time on a page.
 type moment struct {
 	// Date and Clock are what people read, Exact is all of it and Machine the
