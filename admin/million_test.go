@@ -35,7 +35,9 @@ func BenchmarkFirstByte(b *testing.B) {
 	}{
 		{"sqlite", func(b *testing.B) trail { return open(b, testdb.SQLiteCgo, nil) }},
 		{"postgres", func(b *testing.B) trail { return open(b, testdb.Postgres, nil) }},
-		{"redis", func(b *testing.B) trail { return open(b, testdb.SQLitePure, nil, eventaudit.WithRepository(inRedis(b))) }},
+		{"redis", func(b *testing.B) trail {
+			return open(b, testdb.SQLitePure, nil, eventaudit.WithRepository(inRedis(b)))
+		}},
 	} {
 		b.Run(place.name, func(b *testing.B) {
 			app := place.open(b)

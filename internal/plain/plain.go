@@ -10,7 +10,8 @@ import (
 )
 
 // Text returns the text with everything that does not print, line ends and
-// marks of direction included, as Go writes it: \n, \x00, \u202e.
+// marks of direction included, as Go writes it: \n, \x00, \u202e. So are marks
+// that are stacked upon each other until they cover other lines.
 func Text(text string) string { return spell(text, hidden) }
 
 // Lines is Text that leaves line ends as they are.
@@ -20,13 +21,21 @@ func Lines(text string) string {
 
 func hidden(r rune) bool { return !unicode.IsPrint(r) }
 
+// maxMarks is how many marks a letter has; Vietnamese takes two, Hebrew three.
+const maxMarks = 4
+
 func spell(text string, hidden func(rune) bool) string {
-	if utf8.ValidString(text) && strings.IndexFunc(text, hidden) < 0 {
+	special := func(r rune) bool { return hidden(r) || unicode.In(r, unicode.Mn, unicode.Me) }
+	if utf8.ValidString(text) && strings.IndexFunc(text, special) < 0 {
 		return text
 	}
 	var b strings.Builder
+	marks := 0
 	for _, r := range text {
-		if !hidden(r) {
+		if marks++; !unicode.In(r, unicode.Mn, unicode.Me) {
+			marks = 0
+		}
+		if !hidden(r) && marks <= maxMarks {
 			b.WriteRune(r)
 			continue
 		}

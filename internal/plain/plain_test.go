@@ -14,6 +14,7 @@ func TestWhatCannotBeSeenIsSpelledOut(t *testing.T) {
 		{"", ""},
 		{"Zoë paid 5 €, 日本 <b>", "Zoë paid 5 €, 日本 <b>"},
 		{"a\nb\tc\x00\x1b[31m", `a\nb\tc\x00\x1b[31m`},
+		{"ế Z\u0353\u0321\u0353\u0321\u0353", "ế Z\u0353\u0321\u0353\u0321" + `\u0353`},
 		{"abc\u202edef\u200f\u2066", `abc\u202edef\u200f\u2066`},
 	} {
 		if got := plain.Text(c.text); got != c.want {

@@ -3,10 +3,9 @@ package repositorytest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/repository"
@@ -108,7 +107,7 @@ func heldTo(slices []repository.Slice, stored []event.Event, f event.Filter, mos
 		switch all := (repository.Slice{Counts: want}).Total(); {
 		case got.Span != span:
 			return fmt.Sprintf("slice %d is of another span", i)
-		case got.Exact && !cmp.Equal(want, got.Counts):
+		case got.Exact && !maps.Equal(want, got.Counts):
 			return fmt.Sprintf("slice %d counts %v, there are %v", i, got.Counts, want)
 		case got.Exact && got.Unread, got.Unread && len(got.Counts) > 0:
 			return fmt.Sprintf("slice %d contradicts itself: %+v", i, got)
