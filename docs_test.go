@@ -22,7 +22,7 @@ var snippetImports = map[string]string{
 	"outbox": module + "/outbox", "otelaudit": module + "/otelaudit", "otel": "go.opentelemetry.io/otel",
 	"redis": "github.com/redis/go-redis/v9", "time": "time", "os": "os", "errors": "errors", "strconv": "strconv",
 	"http": "net/http", "netip": "net/netip", "actions": module + "/actions", "middleware": module + "/middleware",
-	"history": module + "/history", "export": module + "/export", "xlsx": module + "/export/xlsx",
+	"history": module + "/history", "admin": module + "/admin", "export": module + "/export", "xlsx": module + "/export/xlsx",
 }
 
 var goBlock = regexp.MustCompile("(?s)```go\n(.*?)```")

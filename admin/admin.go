@@ -66,8 +66,8 @@ type Options struct {
 // Options.
 var ErrDisabled = errors.New("admin: the panel is off; set enable_admin_panel, or Options.Enabled to serve it whatever the settings say")
 
-// Handler is the panel. It is safe for concurrent use.
-type Handler struct {
+// panel is the handler. It is safe for concurrent use.
+type panel struct {
 	audit   *eventaudit.Auditor
 	options Options
 	logger  *slog.Logger
@@ -98,7 +98,7 @@ func New(audit *eventaudit.Auditor, options Options) (http.Handler, error) {
 	if options.Location == nil {
 		options.Location = time.UTC
 	}
-	h := &Handler{
+	h := &panel{
 		audit: audit, options: options, logger: audit.Config().Logger,
 		routes: http.NewServeMux(), origin: http.NewCrossOriginProtection(),
 		denials: newDenials(time.Now), tails: tails{places: make(chan struct{}, maxTails), stopping: map[*http.Server]chan struct{}{}},
@@ -107,7 +107,7 @@ func New(audit *eventaudit.Auditor, options Options) (http.Handler, error) {
 	return h, nil
 }
 
-func (h *Handler) route() {
+func (h *panel) route() {
 	for pattern, handle := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"GET /{$}":         soon(h.events),
 		"GET /event":       soon(h.event),
@@ -145,7 +145,7 @@ func soon(handle func(http.ResponseWriter, *http.Request) error) func(http.Respo
 }
 
 // ServeHTTP lets nobody pass who is not authorised, whatever the path.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *panel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
 	r = h.identify(r)
 	if err := h.options.Authorize(r); err != nil {

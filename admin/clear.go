@@ -31,7 +31,7 @@ var errPaged = &event.FieldError{Field: "q", Value: "", Reason: "cannot be used 
 
 // confirmClear asks for a confirmation. The question ends now, so that what is
 // removed is what was counted.
-func (h *Handler) confirmClear(w http.ResponseWriter, r *http.Request) error {
+func (h *panel) confirmClear(w http.ResponseWriter, r *http.Request) error {
 	q, _, allowed, err := h.clearing(w, r)
 	if err != nil || !allowed {
 		return err
@@ -41,7 +41,7 @@ func (h *Handler) confirmClear(w http.ResponseWriter, r *http.Request) error {
 }
 
 // clearing returns the question, if the sender may remove what it asks for.
-func (h *Handler) clearing(w http.ResponseWriter, r *http.Request) (q query, typed string, allowed bool, err error) {
+func (h *panel) clearing(w http.ResponseWriter, r *http.Request) (q query, typed string, allowed bool, err error) {
 	if err := may(h.options.AuthorizeClear, r); err != nil {
 		h.recordDenial(r, event.ActionClearing, err)
 		http.Error(w, "Forbidden", http.StatusForbidden)
@@ -67,7 +67,7 @@ func (h *Handler) clearing(w http.ResponseWriter, r *http.Request) (q query, typ
 	return q, typed, err == nil, err
 }
 
-func (h *Handler) askToClear(w http.ResponseWriter, r *http.Request, q query, wrong bool) error {
+func (h *panel) askToClear(w http.ResponseWriter, r *http.Request, q query, wrong bool) error {
 	n, err := repository.Count(r.Context(), h.audit.Repository(), q.filter)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (h *Handler) askToClear(w http.ResponseWriter, r *http.Request, q query, wr
 
 // clear removes the events for ever, when what was typed says how many there
 // are.
-func (h *Handler) clear(w http.ResponseWriter, r *http.Request) error {
+func (h *panel) clear(w http.ResponseWriter, r *http.Request) error {
 	q, typed, allowed, err := h.clearing(w, r)
 	if err != nil || !allowed {
 		return err

@@ -44,7 +44,7 @@ type fact struct {
 }
 
 // event shows one event.
-func (h *Handler) event(w http.ResponseWriter, r *http.Request) error {
+func (h *panel) event(w http.ResponseWriter, r *http.Request) error {
 	e, err := repository.Get(r.Context(), h.audit.Repository(), r.URL.Query().Get("id"))
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func document(text json.RawMessage) *value {
 }
 
 // facts are the fields of an event that are not empty.
-func (h *Handler) facts(e event.Event) []section {
+func (h *panel) facts(e event.Event) []section {
 	when := fact{Label: "time", Value: shown(h.moment(e.Timestamp).Exact)}
 	return filled([]section{
 		{"Who", []fact{field("actor", e.Actor), field("on_behalf_of", e.OnBehalfOf), field("tenant", e.Tenant)}},
@@ -144,7 +144,7 @@ func label(name string) string {
 }
 
 // eventJSON sends one event as exports have it, whole.
-func (h *Handler) eventJSON(w http.ResponseWriter, r *http.Request) error {
+func (h *panel) eventJSON(w http.ResponseWriter, r *http.Request) error {
 	e, err := repository.Get(r.Context(), h.audit.Repository(), r.URL.Query().Get("id"))
 	if err != nil {
 		return err

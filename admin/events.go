@@ -74,7 +74,7 @@ var mainFields = []string{"category", "action", "actor", "action_object", "actio
 const countTo = 10_000
 
 // events shows the list.
-func (h *Handler) events(w http.ResponseWriter, r *http.Request) error {
+func (h *panel) events(w http.ResponseWriter, r *http.Request) error {
 	q, wrong := parseQuery(r.URL.Query(), h.now())
 	view := eventsPage{frame: h.frame(r, "events", "Events"), Filters: q.form(h.options.Location), Formats: export.Names()}
 	if wrong != nil {
@@ -100,7 +100,7 @@ func (h *Handler) events(w http.ResponseWriter, r *http.Request) error {
 	return h.show(w, http.StatusOK, "events.html", view)
 }
 
-func (h *Handler) now() time.Time { return time.Now().In(h.options.Location) }
+func (h *panel) now() time.Time { return time.Now().In(h.options.Location) }
 
 func labels(names []string) []string {
 	for i := range names {
@@ -132,7 +132,7 @@ func (v *eventsPage) link(q query, p page) {
 }
 
 // count says how many events there are, as far as that is cheap to know.
-func (h *Handler) count(r *http.Request, q query, p page) (string, error) {
+func (h *panel) count(r *http.Request, q query, p page) (string, error) {
 	n := int64(len(p.events))
 	if p.newer || p.older {
 		if q.text != "" {

@@ -18,7 +18,7 @@ import (
 //
 // A download that fails breaks off, so that the browser does not take it for
 // the whole.
-func (h *Handler) export(w http.ResponseWriter, r *http.Request) error {
+func (h *panel) export(w http.ResponseWriter, r *http.Request) error {
 	name, q, err := h.exportForm(w, r)
 	if err != nil {
 		return err
@@ -52,7 +52,7 @@ func (h *Handler) export(w http.ResponseWriter, r *http.Request) error {
 // maxForm is how large a form may be.
 const maxForm = 1 << 20
 
-func (h *Handler) exportForm(w http.ResponseWriter, r *http.Request) (format string, q query, err error) {
+func (h *panel) exportForm(w http.ResponseWriter, r *http.Request) (format string, q query, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
 		return "", q, unreadable(err)

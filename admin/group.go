@@ -23,16 +23,16 @@ type groupPage struct {
 const inGroup = maxSize
 
 // transaction shows what one transaction did.
-func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) error {
+func (h *panel) transaction(w http.ResponseWriter, r *http.Request) error {
 	return h.group(w, r, "Transaction", "transaction_id")
 }
 
 // request shows what one request did.
-func (h *Handler) request(w http.ResponseWriter, r *http.Request) error {
+func (h *panel) request(w http.ResponseWriter, r *http.Request) error {
 	return h.group(w, r, "Request", "request_id")
 }
 
-func (h *Handler) group(w http.ResponseWriter, r *http.Request, heading, name string) error {
+func (h *panel) group(w http.ResponseWriter, r *http.Request, heading, name string) error {
 	id := r.URL.Query().Get("id")
 	if id == "" {
 		return &event.FieldError{Field: "id", Value: "", Reason: "is missing; say which"}
@@ -53,7 +53,7 @@ func (h *Handler) group(w http.ResponseWriter, r *http.Request, heading, name st
 }
 
 // summary says who did it, when, for how long and from where.
-func (h *Handler) summary(events []event.Event, group string) (facts []fact) {
+func (h *panel) summary(events []event.Event, group string) (facts []fact) {
 	if len(events) == 0 {
 		return nil
 	}

@@ -32,7 +32,7 @@ func secure(h http.Header) {
 
 // identify returns the request with a context that says who sent it, for the
 // events that are recorded on its behalf. What a middleware has said counts.
-func (h *Handler) identify(r *http.Request) *http.Request {
+func (h *panel) identify(r *http.Request) *http.Request {
 	ctx := r.Context()
 	actor := event.ActorFrom(ctx)
 	if h.options.Actor != nil {
@@ -58,13 +58,13 @@ const (
 )
 
 // deny answers 403 and records the attempt.
-func (h *Handler) deny(w http.ResponseWriter, r *http.Request, why error) {
+func (h *panel) deny(w http.ResponseWriter, r *http.Request, why error) {
 	h.recordDenial(r, event.ActionAccessing, why)
 	http.Error(w, "Forbidden", http.StatusForbidden)
 }
 
 // recordDenial records an attempt, unless too many have just been.
-func (h *Handler) recordDenial(r *http.Request, action string, why error) {
+func (h *panel) recordDenial(r *http.Request, action string, why error) {
 	unrecorded, now := h.denials.take()
 	if !now {
 		return
@@ -136,7 +136,7 @@ func may(option func(*http.Request) error, r *http.Request) error {
 
 // redirect sends the browser to an address relative to the page. Go's own
 // Redirect would make it absolute, without the prefix.
-func (h *Handler) redirect(w http.ResponseWriter, to string) {
+func (h *panel) redirect(w http.ResponseWriter, to string) {
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
 }

@@ -69,7 +69,7 @@ var steps = []time.Duration{
 
 // histogram returns nil where there is nothing to draw: free text is searched
 // in several lists at once.
-func (h *Handler) histogram(ctx context.Context, q query) (*histogram, error) {
+func (h *panel) histogram(ctx context.Context, q query) (*histogram, error) {
 	if q.text != "" {
 		return nil, nil
 	}
@@ -87,7 +87,7 @@ func (h *Handler) histogram(ctx context.Context, q query) (*histogram, error) {
 
 // reach returns the time that the list spans: what is asked for, as far as
 // there are events.
-func (h *Handler) reach(ctx context.Context, f event.Filter) (from, to time.Time, err error) {
+func (h *panel) reach(ctx context.Context, f event.Filter) (from, to time.Time, err error) {
 	end := func(order event.Order) (time.Time, error) {
 		f.Order, f.Limit, f.After = order, 1, ""
 		events, err := h.audit.Events(ctx, f)

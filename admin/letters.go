@@ -15,18 +15,18 @@ import (
 const discardPhrase = "discard"
 
 // retry puts dead letters back into the outbox.
-func (h *Handler) retry(w http.ResponseWriter, r *http.Request) error {
+func (h *panel) retry(w http.ResponseWriter, r *http.Request) error {
 	return h.letters(w, r, "retried", deed.Deed{Before: event.ActionRetrying, After: event.ActionRetried}, (*outbox.Outbox).Retry)
 }
 
 // discard removes dead letters for ever, if that was confirmed.
-func (h *Handler) discard(w http.ResponseWriter, r *http.Request) error {
+func (h *panel) discard(w http.ResponseWriter, r *http.Request) error {
 	return h.letters(w, r, "discarded", deed.Deed{Before: event.ActionDiscarding, After: event.ActionDiscarded}, (*outbox.Outbox).Discard)
 }
 
 // letters does something to the dead letters that the form names, which is
 // recorded, and leads back to the settings.
-func (h *Handler) letters(w http.ResponseWriter, r *http.Request, done string, d deed.Deed, do func(*outbox.Outbox, context.Context, ...string) (int64, error)) error {
+func (h *panel) letters(w http.ResponseWriter, r *http.Request, done string, d deed.Deed, do func(*outbox.Outbox, context.Context, ...string) (int64, error)) error {
 	if err := may(h.options.AuthorizeOutbox, r); err != nil {
 		h.recordDenial(r, d.Before, err)
 		http.Error(w, "Forbidden", http.StatusForbidden)

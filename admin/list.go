@@ -25,7 +25,7 @@ type page struct {
 //
 // Back to what is newer it reads in the opposite order, from the first event of
 // the page that was left, so that it costs the same at any depth.
-func (h *Handler) page(ctx context.Context, q query) (page, error) {
+func (h *panel) page(ctx context.Context, q query) (page, error) {
 	if q.before == "" && !q.oldest {
 		p, more, err := h.read(ctx, q, event.NewestFirst, q.after)
 		p.older, p.newer = more, q.after != ""
@@ -45,7 +45,7 @@ func (h *Handler) page(ctx context.Context, q query) (page, error) {
 }
 
 // read reads a page behind the cursor, and whether there is more.
-func (h *Handler) read(ctx context.Context, q query, order event.Order, after event.Cursor) (p page, more bool, err error) {
+func (h *panel) read(ctx context.Context, q query, order event.Order, after event.Cursor) (p page, more bool, err error) {
 	f := q.filter
 	f.Order, f.After, f.Limit = order, after, q.size+1
 	if q.text == "" {
@@ -68,7 +68,7 @@ const patience = 2 * time.Second
 
 // search returns the events that have the text in one of the fields, in the
 // order of the filter, and the fields in which it was given up.
-func (h *Handler) search(ctx context.Context, f event.Filter, text string) (found []event.Event, unfinished []string, err error) {
+func (h *panel) search(ctx context.Context, f event.Filter, text string) (found []event.Event, unfinished []string, err error) {
 	for _, name := range searched {
 		narrowed, possible := with(f, name, text)
 		if !possible {
@@ -88,7 +88,7 @@ func (h *Handler) search(ctx context.Context, f event.Filter, text string) (foun
 }
 
 // within returns the events that are found in time.
-func (h *Handler) within(ctx context.Context, f event.Filter) (found []event.Event, err error) {
+func (h *panel) within(ctx context.Context, f event.Filter) (found []event.Event, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for e, err := range h.audit.All(ctx, f) {
@@ -112,7 +112,7 @@ func with(f event.Filter, name, text string) (event.Filter, bool) {
 }
 
 // all yields every event that the query asks for, oldest first.
-func (h *Handler) all(ctx context.Context, q query) iter.Seq2[event.Event, error] {
+func (h *panel) all(ctx context.Context, q query) iter.Seq2[event.Event, error] {
 	if q.text == "" {
 		return h.audit.All(ctx, q.filter)
 	}

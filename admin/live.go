@@ -35,7 +35,7 @@ const (
 
 // live sends events as they come, as server-sent events whose data are rows of
 // the list. It ends with the request.
-func (h *Handler) live(w http.ResponseWriter, r *http.Request) error {
+func (h *panel) live(w http.ResponseWriter, r *http.Request) error {
 	q, err := parseQuery(r.URL.Query(), h.now())
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func later(a, b time.Time) time.Time {
 
 // tail is a live tail.
 type tail struct {
-	handler *Handler
+	handler *panel
 	query   query
 	// from is the moment before which everything has been sent; sent are the
 	// events after it that have been.

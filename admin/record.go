@@ -54,7 +54,7 @@ type step struct {
 const inLife = 1000
 
 // record shows the life of a record.
-func (h *Handler) record(w http.ResponseWriter, r *http.Request) error {
+func (h *panel) record(w http.ResponseWriter, r *http.Request) error {
 	asked := r.URL.Query()
 	life := life{context: r.Context(), handler: h, object: asked.Get("object")}
 	page := recordPage{Object: life.object, ID: asked.Get("id")}
@@ -91,7 +91,7 @@ func (h *Handler) record(w http.ResponseWriter, r *http.Request) error {
 
 // timeline are the events, newest first: those that say what became of the row
 // in the order in which the database took them, the others by their time.
-func (h *Handler) timeline(events []event.Event, page recordPage, at time.Time) (timeline []step, err error) {
+func (h *panel) timeline(events []event.Event, page recordPage, at time.Time) (timeline []step, err error) {
 	chosen := page.AtExact == "" // the newest state is that of the newest event
 	for _, e := range events {
 		s := step{row: h.row(e)}
@@ -109,7 +109,7 @@ func (h *Handler) timeline(events []event.Event, page recordPage, at time.Time) 
 }
 
 // state fills in what the record was at the moment.
-func (p *recordPage) state(h *Handler, life life, at time.Time) error {
+func (p *recordPage) state(h *panel, life life, at time.Time) error {
 	state, err := lifeline.At(&life, p.ID, at, nil)
 	if errors.Is(err, lifeline.ErrNothingKnown) || errors.Is(err, lifeline.ErrContradiction) {
 		p.Problem = err.Error()
@@ -144,7 +144,7 @@ func (p *recordPage) state(h *Handler, life life, at time.Time) error {
 	return nil
 }
 
-func (h *Handler) column(name string, value json.RawMessage, setters map[string]lifeline.Step) column {
+func (h *panel) column(name string, value json.RawMessage, setters map[string]lifeline.Step) column {
 	c := column{Name: name, Unknown: value == nil}
 	s, set := setters[name]
 	if set {
@@ -165,7 +165,7 @@ func (h *Handler) column(name string, value json.RawMessage, setters map[string]
 // the tables of the app.
 type life struct {
 	context context.Context
-	handler *Handler
+	handler *panel
 	object  string
 	read    map[string][]event.Event
 	cut     bool

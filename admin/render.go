@@ -38,7 +38,7 @@ type frame struct {
 	Zone string
 }
 
-func (h *Handler) frame(r *http.Request, here, heading string) frame {
+func (h *panel) frame(r *http.Request, here, heading string) frame {
 	return frame{
 		Panel: h.options.Title, Heading: heading, Actor: event.ActorFrom(r.Context()), Here: here,
 		Zone: h.options.Location.String(),
@@ -46,7 +46,7 @@ func (h *Handler) frame(r *http.Request, here, heading string) frame {
 }
 
 // show writes a page. It is made as a whole first: half a page is none.
-func (h *Handler) show(w http.ResponseWriter, status int, name string, data any) error {
+func (h *panel) show(w http.ResponseWriter, status int, name string, data any) error {
 	var text bytes.Buffer
 	if err := templates.ExecuteTemplate(&text, name, data); err != nil {
 		return err
@@ -73,7 +73,7 @@ var errNoPage = errors.New("there is no such page")
 
 // fail answers with a page about the error. What the trail itself has to do
 // with is logged, and not shown: it may tell where the database is.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (h *panel) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, heading, text := http.StatusInternalServerError, "The trail did not answer", "The log of the app says why."
 	switch {
 	case errors.Is(err, errGone), errors.Is(err, context.Canceled) && r.Context().Err() != nil:
@@ -131,7 +131,7 @@ type moment struct {
 	Date, Clock, Exact, Machine string
 }
 
-func (h *Handler) moment(t time.Time) moment {
+func (h *panel) moment(t time.Time) moment {
 	t = t.In(h.options.Location)
 	return moment{t.Format("2006-01-02"), t.Format("15:04:05"), t.Format("2006-01-02 15:04:05.000000 MST"), t.Format(time.RFC3339Nano)}
 }

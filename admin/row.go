@@ -47,7 +47,7 @@ type cell struct {
 // inRow is how many columns a list shows of an event.
 const inRow = 3
 
-func (h *Handler) rows(events []event.Event) []row {
+func (h *panel) rows(events []event.Event) []row {
 	rows := make([]row, len(events))
 	for i, e := range events {
 		rows[i] = h.row(e)
@@ -55,7 +55,7 @@ func (h *Handler) rows(events []event.Event) []row {
 	return rows
 }
 
-func (h *Handler) row(e event.Event) row {
+func (h *panel) row(e event.Event) row {
 	r := row{
 		Event: e, When: h.moment(e.Timestamp), Kind: kindOf(e),
 		Link: eventLink(e.ID), Record: recordLink(e.ActionObject, e.ActionObjectID),
@@ -90,7 +90,11 @@ func glance(image lifeline.Row, column string) *cell {
 	if !told {
 		return nil
 	}
-	return &cell{value: value{Short: clip(readable(raw), inList/2)}, Masked: lifeline.Masked(raw)}
+	c := &cell{value: value{Short: clip(readable(raw), inList/2)}, Masked: lifeline.Masked(raw)}
+	if isMask(raw) {
+		c.Short = redact.Mask
+	}
+	return c
 }
 
 // changes are the columns of an event, side by side.

@@ -57,7 +57,7 @@ type letter struct {
 const lettersShown = 50
 
 // settings shows how the trail is set up.
-func (h *Handler) settings(w http.ResponseWriter, r *http.Request) error {
+func (h *panel) settings(w http.ResponseWriter, r *http.Request) error {
 	repo := h.audit.Repository()
 	page := settingsPage{
 		frame:    h.frame(r, "settings", "Settings"),
@@ -90,7 +90,7 @@ var notices = map[string]string{
 	"none":      "There was no such dead letter.",
 }
 
-func (h *Handler) outboxOf(r *http.Request, box *outbox.Outbox, stats outbox.Stats, failed error) (*outboxState, error) {
+func (h *panel) outboxOf(r *http.Request, box *outbox.Outbox, stats outbox.Stats, failed error) (*outboxState, error) {
 	state := &outboxState{Stats: stats, Oldest: stats.OldestPending.String(), Lag: stats.Lag.String()}
 	if stats.LastError != nil {
 		state.LastError = "The log of the app says why."
@@ -115,7 +115,7 @@ func (h *Handler) outboxOf(r *http.Request, box *outbox.Outbox, stats outbox.Sta
 	return state, nil
 }
 
-func (h *Handler) letter(dead outbox.DeadLetter) letter {
+func (h *panel) letter(dead outbox.DeadLetter) letter {
 	e := dead.Event
 	return letter{
 		ID: e.ID, What: strings.TrimSpace(brief(e.Action) + " " + brief(e.ActionObject) + " " + brief(e.ActionObjectID)),

@@ -3,6 +3,7 @@ package sqlrepo
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,52 +41,75 @@ func (r *Repository) CountUpTo(ctx context.Context, f event.Filter, most int) (i
 // by sequence: the database assigns sequences one after the other, so that
 // they say how many events there are, and their primary key leads to each.
 func (r *Repository) Histogram(ctx context.Context, f event.Filter, spans []repository.Span, most int) ([]repository.Slice, error) {
-	slices := make([]repository.Slice, len(spans))
-	for i, span := range spans {
-		slices[i] = repository.Slice{Span: span, Counts: map[string]int64{}, Exact: true}
-	}
-	if err := r.looked(ctx, f, slices, most); err != nil {
-		return nil, failed(ctx, "histogram", err)
-	}
-	var full []*repository.Slice
-	for i := range slices {
-		if s := &slices[i]; s.Total() > int64(most) {
-			s.Exact = false
-			full = append(full, s)
+	var counted []repository.Slice
+	for some := range slices.Chunk(spans, maxSpans) {
+		of, err := r.histogram(ctx, f, some, most)
+		if err != nil {
+			return nil, failed(ctx, "histogram", err)
 		}
+		counted = append(counted, of...)
 	}
-	if err := r.sample(ctx, f, full, most); err != nil {
-		return nil, failed(ctx, "histogram", err)
-	}
-	return slices, nil
+	return counted, nil
 }
 
-// looked counts the first events of each span, one more than most.
-func (r *Repository) looked(ctx context.Context, f event.Filter, slices []repository.Slice, most int) error {
+// What one statement takes: SQLite knows no longer UNION than of 500, and no
+// more than 32,766 arguments.
+const (
+	maxSpans  = 100
+	maxSample = 200 // of each span
+)
+
+func (r *Repository) histogram(ctx context.Context, f event.Filter, spans []repository.Span, most int) ([]repository.Slice, error) {
+	looks, err := r.look(ctx, f, spans, most)
+	if err != nil {
+		return nil, err
+	}
+	var full []*look
+	counted := make([]repository.Slice, len(spans))
+	for i := range looks {
+		if l := &looks[i]; l.Total() > int64(most) {
+			l.Exact = false
+			full = append(full, l)
+		}
+	}
+	err = r.sample(ctx, f, full, min(most, maxSample))
+	for i, l := range looks {
+		counted[i] = l.Slice
+	}
+	return counted, err
+}
+
+// look is what the first events of a span tell.
+type look struct {
+	repository.Slice
+	// reached is the highest sequence among them.
+	reached int64
+}
+
+// look counts the first events of each span, one more than most.
+func (r *Repository) look(ctx context.Context, f event.Filter, spans []repository.Span, most int) ([]look, error) {
+	looks := make([]look, len(spans))
+	for i, span := range spans {
+		looks[i].Slice = repository.Slice{Span: span, Counts: map[string]int64{}, Exact: true}
+	}
 	s := &statement{dialect: r.dialect}
-	s.each(spansOf(slices), func(from, to func() string) {
-		s.add("SELECT ", s.columns("category", "overflow"), " FROM ", r.table)
+	s.each(spans, func(from, to func() string) {
+		s.add("SELECT ", s.columns(sequence, "category", "overflow"), " FROM ", r.table)
 		s.where(f)
 		s.within(from, to)
 		s.orderBy(f)
 		s.add(" LIMIT ", strconv.Itoa(most+1))
 	})
 	var i int
+	var n int64
 	var category string
 	var overflow sql.NullString
-	return r.scanAll(ctx, s, []any{&i, &category, &overflow}, func() error {
+	return looks, r.scanAll(ctx, s, []any{&i, &n, &category, &overflow}, func() error {
 		name, err := categoryOf(category, overflow)
-		slices[i].Counts[name]++
+		looks[i].Counts[name]++
+		looks[i].reached = max(looks[i].reached, n)
 		return err
 	})
-}
-
-func spansOf(slices []repository.Slice) []repository.Span {
-	spans := make([]repository.Span, len(slices))
-	for i, s := range slices {
-		spans[i] = s.Span
-	}
-	return spans
 }
 
 // each adds a question for every span, whose rows get the number of the span in
@@ -168,32 +192,30 @@ func categoryOf(stored string, overflow sql.NullString) (string, error) {
 	return e.Category, err
 }
 
-// sample replaces the counts of the slices by what samples let expect.
-func (r *Repository) sample(ctx context.Context, f event.Filter, slices []*repository.Slice, most int) error {
-	if len(slices) == 0 {
+// sample replaces the counts by what samples let expect.
+func (r *Repository) sample(ctx context.Context, f event.Filter, full []*look, most int) error {
+	if len(full) == 0 {
 		return nil
 	}
-	ends, err := r.ends(ctx, slices)
+	ends, err := r.ends(ctx, full)
 	if err != nil {
 		return err
 	}
-	drawn := map[int64][]int{} // by sequence, for which slices
-	for i := range slices {
+	drawn := map[int64][]int{} // by sequence, for which spans
+	found := make([]map[string]int64, len(full))
+	for i := range full {
+		found[i] = map[string]int64{}
 		for _, n := range ends[i].spread(most) {
 			drawn[n] = append(drawn[n], i)
 		}
 	}
-	found := make([]map[string]int64, len(slices))
-	for i := range found {
-		found[i] = map[string]int64{}
-	}
 	err = r.drawn(ctx, f, drawn, func(i int, category string, at time.Time) {
-		if !at.Before(slices[i].From) && at.Before(slices[i].To) {
+		if !at.Before(full[i].From) && at.Before(full[i].To) {
 			found[i][category]++
 		}
 	})
-	for i, slice := range slices {
-		slice.Counts = expected(slice.Counts, found[i], ends[i], most)
+	for i, l := range full {
+		l.Counts = l.expected(found[i], ends[i], int64(most))
 	}
 	return err
 }
@@ -224,14 +246,22 @@ func (r *Repository) drawn(ctx context.Context, f event.Filter, drawn map[int64]
 	})
 }
 
-// expected raises what samples found to all sequences of the span. There are at
-// least those that were looked at.
-func expected(looked, found map[string]int64, all ends, most int) map[string]int64 {
-	raised := map[string]int64{}
-	for category, n := range found {
-		raised[category] = n * all.count() / int64(most)
+// expected raises what the samples found to all sequences of the span. Where
+// they found little, the events that were looked at tell more: how many sequences
+// it took to meet them. There are at least these.
+func (l look) expected(found map[string]int64, all ends, samples int64) map[string]int64 {
+	hits := repository.Slice{Counts: found}.Total()
+	counts, share := found, float64(all.count())/float64(samples)
+	if few := samples / 4; hits < few {
+		looked := float64(l.Total())
+		share = min(float64(all.count())/float64(max(l.reached-all.first+1, 1)), share*float64(few)/looked)
+		counts = l.Counts
 	}
-	for category, n := range looked {
+	raised := map[string]int64{}
+	for category, n := range counts {
+		raised[category] = int64(float64(n) * share)
+	}
+	for category, n := range l.Counts {
 		raised[category] = max(raised[category], n)
 	}
 	return raised
@@ -252,11 +282,11 @@ func (e ends) spread(n int) []int64 {
 }
 
 // ends reads the sequences at the ends of the spans, whatever the filter.
-func (r *Repository) ends(ctx context.Context, slices []*repository.Slice) ([]ends, error) {
-	found := make([]ends, len(slices))
-	spans := make([]repository.Span, len(slices))
-	for i, slice := range slices {
-		spans[i] = slice.Span
+func (r *Repository) ends(ctx context.Context, full []*look) ([]ends, error) {
+	found := make([]ends, len(full))
+	spans := make([]repository.Span, len(full))
+	for i, l := range full {
+		spans[i] = l.Span
 	}
 	for _, order := range []event.Order{event.OldestFirst, event.NewestFirst} {
 		s := &statement{dialect: r.dialect}
