@@ -21,7 +21,7 @@ import (
 func mutants() []mutant {
 	return slices.Concat(
 		writeMutants(), contentMutants(), idempotencyMutants(), filterMutants(), listMutants(),
-		contextMutants(), concurrencyMutants(), powerMutants(), removeMutants(), featureMutants(),
+		contextMutants(), concurrencyMutants(), powerMutants(), removeMutants(), featureMutants(), overviewMutants(),
 	)
 }
 

@@ -14,7 +14,7 @@ import (
 func overviewCases() []testCase {
 	return []testCase{
 		{
-			"count up to", "CountUpTo counts what the filter matches, and stops at the limit.",
+			"count_up_to", "CountUpTo counts what the filter matches, and stops at the limit.",
 			func(t *testing.T, s *store) {
 				stored := s.write(t, mixed(30)...)
 				for _, f := range []event.Filter{
@@ -55,7 +55,7 @@ func overviewCases() []testCase {
 			},
 		},
 		{
-			"histogram of nothing", "Histogram refuses spans that are out of order, and counts nothing in an empty repository.",
+			"histogram_of_nothing", "Histogram refuses spans that are out of order, and counts nothing in an empty repository.",
 			func(t *testing.T, s *store) {
 				slices, err := repository.Histogram(t.Context(), s.repo, event.Filter{}, sixSpans(), 10)
 				must(t, "Histogram", err)
