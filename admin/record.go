@@ -56,7 +56,7 @@ const inLife = 1000
 // record shows the life of a record.
 func (h *panel) record(w http.ResponseWriter, r *http.Request) error {
 	asked := r.URL.Query()
-	life := life{context: r.Context(), handler: h, object: asked.Get("object")}
+	life := life{handler: h, object: asked.Get("object")}
 	page := recordPage{Object: life.object, ID: asked.Get("id")}
 	if page.Object == "" || page.ID == "" {
 		return &event.FieldError{Field: "id", Value: page.ID, Reason: "needs an object beside it; say which record"}
@@ -75,7 +75,7 @@ func (h *panel) record(w http.ResponseWriter, r *http.Request) error {
 	if page.AtExact == "" {
 		page.At.Value = ""
 	}
-	events, err := life.events(page.ID)
+	events, err := life.events(r.Context(), page.ID)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (h *panel) record(w http.ResponseWriter, r *http.Request) error {
 	if page.Timeline, err = h.timeline(events, page, at); err != nil {
 		return err
 	}
-	if err := page.state(h, life, at); err != nil {
+	if err := page.state(r.Context(), h, life, at); err != nil {
 		return err
 	}
 	return h.show(w, http.StatusOK, "record.html", page)
@@ -109,8 +109,8 @@ func (h *panel) timeline(events []event.Event, page recordPage, at time.Time) (t
 }
 
 // state fills in what the record was at the moment.
-func (p *recordPage) state(h *panel, life life, at time.Time) error {
-	state, err := lifeline.At(&life, p.ID, at, nil)
+func (p *recordPage) state(ctx context.Context, h *panel, life life, at time.Time) error {
+	state, err := lifeline.At(ctx, &life, p.ID, at, nil)
 	if errors.Is(err, lifeline.ErrNothingKnown) || errors.Is(err, lifeline.ErrContradiction) {
 		p.Problem = err.Error()
 		return nil
@@ -125,7 +125,7 @@ func (p *recordPage) state(h *panel, life life, at time.Time) error {
 		}
 		return nil
 	}
-	steps, err := life.Steps(p.ID)
+	steps, err := life.Steps(ctx, p.ID)
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,6 @@ func (h *panel) column(name string, value json.RawMessage, setters map[string]li
 // key changed. It is the lifeline.Source of the panel, which does not look at
 // the tables of the app.
 type life struct {
-	context context.Context
 	handler *panel
 	object  string
 	read    map[string][]event.Event
@@ -173,14 +172,14 @@ type life struct {
 
 // events returns what happened to the record and what it was involved in,
 // newest first.
-func (l *life) events(id string) ([]event.Event, error) {
+func (l *life) events(ctx context.Context, id string) ([]event.Event, error) {
 	if events, ok := l.read[id]; ok {
 		return events, nil
 	}
 	var events []event.Event
 	for _, f := range []event.Filter{{ActionObject: l.object, ActionObjectID: id}, {TargetType: l.object, TargetID: id}} {
 		f.Order, f.Limit = event.NewestFirst, inLife+1
-		found, err := l.handler.audit.Events(l.context, f)
+		found, err := l.handler.audit.Events(ctx, f)
 		if err != nil {
 			return nil, err
 		}
@@ -199,8 +198,8 @@ func (l *life) events(id string) ([]event.Event, error) {
 }
 
 // Steps implements [lifeline.Source].
-func (l *life) Steps(id string) ([]lifeline.Step, error) {
-	events, err := l.events(id)
+func (l *life) Steps(ctx context.Context, id string) ([]lifeline.Step, error) {
+	events, err := l.events(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -214,4 +213,4 @@ func (l *life) Steps(id string) ([]lifeline.Step, error) {
 }
 
 // Live implements [lifeline.Source].
-func (l *life) Live(string) (lifeline.Row, bool, error) { return nil, false, nil }
+func (l *life) Live(context.Context, string) (lifeline.Row, bool, error) { return nil, false, nil }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
 
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/hooks"
@@ -35,6 +36,8 @@ type Snapshot[T any] struct {
 	// record is older than its first event, and what the snapshot says was
 	// found out from what came after.
 	Event *event.Event
+	// model names the fields for Diff.
+	model *schema.Schema
 }
 
 // AsOf returns the record that had the key at the moment. It goes back from the
@@ -69,7 +72,7 @@ func AsOfAll[T, K any](ctx context.Context, db *gorm.DB, keys []K, at time.Time)
 		if err != nil {
 			return nil, err
 		}
-		s.At = at.UTC()
+		s.At, s.model = at.UTC(), p.schema
 		if state.Last != nil {
 			s.Event = &state.Last.Event
 		}
@@ -131,7 +134,6 @@ type past struct {
 	*records
 	columns *hooks.Table
 	moment  time.Time
-	now     bool
 }
 
 func pastOf(ctx context.Context, db *gorm.DB, model any, at time.Time) (*past, error) {
@@ -139,14 +141,11 @@ func pastOf(ctx context.Context, db *gorm.DB, model any, at time.Time) (*past, e
 	if err != nil {
 		return nil, err
 	}
-	p := &past{records: r, moment: at, now: !at.Before(time.Now())}
+	p := &past{records: r, moment: at}
 	if p.columns, err = r.table(r.db); err != nil {
 		return nil, err
 	}
-	if !p.now {
-		err = r.reaches(ctx, at)
-	}
-	return p, err
+	return p, r.reaches(ctx, at)
 }
 
 // reaches says whether the trail goes back to the moment.
@@ -165,46 +164,44 @@ func (r *records) reaches(ctx context.Context, at time.Time) error {
 
 // at returns the state of one record at the moment.
 func (p *past) at(ctx context.Context, key any) (lifeline.State, error) {
-	var id string
-	var err error
-	if given, ok := key.(ID); ok {
-		id = string(given)
-	} else {
-		var values []any
-		if values, err = p.keyOf(ctx, key); err != nil {
-			return lifeline.State{}, err
-		}
+	values, err := p.keyOf(ctx, key)
+	if err != nil {
+		return lifeline.State{}, err
+	}
+	given, isID := key.(ID)
+	id := string(given)
+	if !isID {
 		if id, err = p.storedID(p.columns, values); err != nil {
 			return lifeline.State{}, err
 		}
 	}
-	silent := p.columns.Silent
-	if p.now {
-		silent = nil // nothing has happened since
-	}
-	state, err := lifeline.At(rows{ctx, p}, id, p.moment, silent)
+	state, err := lifeline.At(ctx, p, id, p.moment, p.columns.Silent)
 	if err != nil {
 		return lifeline.State{}, fmt.Errorf("history: %s %s: %w", p.object, id, err)
 	}
 	return state, nil
 }
 
-// rows is the source of a state: the repository and the table.
-type rows struct {
-	ctx  context.Context //nolint:containedctx // it lives for one question
-	past *past
+// Steps implements [lifeline.Source].
+func (p *past) Steps(ctx context.Context, id string) ([]lifeline.Step, error) {
+	return p.steps(ctx, id)
 }
 
-func (s rows) Steps(id string) ([]lifeline.Step, error) { return s.past.steps(s.ctx, id) }
+// Live implements [lifeline.Source].
+func (p *past) Live(_ context.Context, id string) (lifeline.Row, bool, error) {
+	row, err := liveRow(p.columns, id)
+	return row, true, err
+}
 
-func (s rows) Live(id string) (lifeline.Row, bool, error) {
-	key, err := keyValues(s.past.columns, id)
+// liveRow returns the row that has the id now, nil when there is none.
+func liveRow(table *hooks.Table, id string) (lifeline.Row, error) {
+	key, err := table.Key(id)
 	if err != nil {
-		return nil, false, err
+		return nil, fmt.Errorf("history: %w", err)
 	}
-	found, err := s.past.columns.Rows([][]any{key}, false)
+	found, err := table.Rows([][]any{key}, false)
 	if err != nil || len(found) == 0 {
-		return nil, true, err
+		return nil, err
 	}
-	return found[0].Cells, true, nil
+	return found[0].Cells, nil
 }

@@ -11,7 +11,6 @@ import (
 	"gorm.io/gorm/schema"
 
 	"github.com/eventaudit/eventaudit/event"
-	"github.com/eventaudit/eventaudit/hooks"
 	"github.com/eventaudit/eventaudit/internal/lifeline"
 )
 
@@ -62,7 +61,7 @@ func (f *family) meet(ctx context.Context, parent *records, relation *schema.Rel
 	if err != nil {
 		return err
 	}
-	values, err := parent.valuesOf(ctx, key)
+	values, err := parent.keyOf(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -93,27 +92,6 @@ func (f *family) meet(ctx context.Context, parent *records, relation *schema.Rel
 		f.members[row.ID] = true
 	}
 	return nil
-}
-
-// valuesOf returns the values of the key columns, also of a key that is an ID.
-func (r *records) valuesOf(ctx context.Context, key any) ([]any, error) {
-	id, ok := key.(ID)
-	if !ok {
-		return r.keyOf(ctx, key)
-	}
-	table, err := r.table(r.db)
-	if err != nil {
-		return nil, err
-	}
-	return keyValues(table, string(id))
-}
-
-func keyValues(table *hooks.Table, id string) ([]any, error) {
-	values, err := table.Key(id)
-	if err != nil {
-		return nil, fmt.Errorf("history: %w", err)
-	}
-	return values, nil
 }
 
 // events yields the events of those who were children when they happened. Who

@@ -1,10 +1,10 @@
 package history
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
-	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
 
 	"github.com/eventaudit/eventaudit/internal/lifeline"
@@ -13,25 +13,23 @@ import (
 // Diff returns the columns that differ between two snapshots, by name. A column
 // that is unknown in one of them is in the list, and marked so. A snapshot
 // without a record has no columns.
-func Diff[T any](db *gorm.DB, a, b Snapshot[T]) ([]Change, error) {
-	statement := &gorm.Statement{DB: db}
-	if err := statement.Parse(new(T)); err != nil {
-		return nil, err
-	}
+func Diff[T any](a, b Snapshot[T]) []Change {
 	var differing []Change
 	for _, column := range columnsOf(a, b) {
-		c := Change{Column: column, Old: a.Cells[column], New: b.Cells[column]}
+		c := Change{Column: column, Old: a.Cells[column], New: b.Cells[column], Field: fieldName(cmp.Or(a.model, b.model), column)}
 		c.Unknown = slices.Contains(a.Unknown, column) || slices.Contains(b.Unknown, column)
-		if !c.Unknown && c.Old != nil && c.New != nil && lifeline.Same(c.Old, c.New) {
-			continue
+		if c.Unknown || c.Old == nil || c.New == nil || !lifeline.Same(c.Old, c.New) {
+			differing = append(differing, c)
 		}
-		c.Field = fieldName(statement.Schema, column)
-		differing = append(differing, c)
 	}
-	return differing, nil
+	return differing
 }
 
+// fieldName returns the model's name of a column, empty where it has none.
 func fieldName(model *schema.Schema, column string) string {
+	if model == nil {
+		return ""
+	}
 	if field := model.LookUpField(column); field != nil {
 		return field.Name
 	}

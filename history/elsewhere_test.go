@@ -42,10 +42,7 @@ func TestTrailElsewhere(t *testing.T) {
 		if err != nil || is.Exists {
 			t.Errorf("is %+v, error %v", is, err)
 		}
-		gone, err := history.Diff(db, was, is)
-		if err != nil {
-			t.Fatal(err)
-		}
+		gone := history.Diff(was, is)
 		want := []history.Change{
 			{Column: "place", Field: "Place", Old: []byte("1")},
 			{Column: "quantity", Field: "Quantity", Old: []byte("5")},

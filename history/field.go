@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"gorm.io/gorm"
 
@@ -35,8 +36,11 @@ func FieldHistory[T any](ctx context.Context, db *gorm.DB, key any, field string
 	if known != nil {
 		column = known.DBName
 	}
-	limit := chosen(opts).filter.Limit
-	entries, err := Of[T](ctx, db, key, append(opts, Limit(0))...)
+	asked := chosen(opts).filter
+	if err := asked.Validate(); err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	entries, err := Of[T](ctx, db, key, slices.Concat(opts, []Option{Limit(0)})...)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +50,7 @@ func FieldHistory[T any](ctx context.Context, db *gorm.DB, key any, field string
 			continue
 		}
 		for _, c := range entry.Changes {
-			if c.Column == column && (limit == 0 || len(changes) < limit) {
+			if c.Column == column && (asked.Limit == 0 || len(changes) < asked.Limit) {
 				changes = append(changes, FieldChange{Event: entry.Event, Old: c.Old, New: c.New, Masked: c.Masked})
 			}
 		}

@@ -128,7 +128,7 @@ func (r *records) steps(ctx context.Context, id string) ([]lifeline.Step, error)
 			if err != nil {
 				return nil, fmt.Errorf("history: %w", err)
 			}
-			if e.ActionObject == r.object && (len(events) == 0 || e.ActionObjectID == id || e.TargetID == id) {
+			if e.ActionObject == r.object {
 				events = append(events, e)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"gorm.io/gorm/schema"
 
@@ -23,12 +24,9 @@ func (r *records) keyOf(ctx context.Context, key any) ([]any, error) {
 		}
 		return values, nil
 	}
-	given := []any{key}
-	if len(fields) > 1 {
-		var err error
-		if given, err = r.parts(key); err != nil {
-			return nil, err
-		}
+	given, err := r.parts(key)
+	if err != nil {
+		return nil, err
 	}
 	model := reflect.New(r.schema.ModelType).Elem()
 	values := make([]any, len(fields))
@@ -44,31 +42,61 @@ func (r *records) keyOf(ctx context.Context, key any) ([]any, error) {
 	return values, nil
 }
 
-// parts returns the parts of a composite key.
+// parts returns the values of a key, one for each column.
 func (r *records) parts(key any) ([]any, error) {
+	columns := r.schema.PrimaryFieldDBNames
+	id, isID := key.(ID)
+	if len(columns) == 1 {
+		if isID {
+			key = textOrBytes(string(id))
+		}
+		return []any{key}, nil
+	}
 	var parts []any
-	value := reflect.ValueOf(key)
-	switch {
-	case key == nil:
-	case value.Kind() == reflect.Slice || value.Kind() == reflect.Array:
+	if isID {
+		parts = idParts(id)
+	} else if value := reflect.ValueOf(key); key != nil && (value.Kind() == reflect.Slice || value.Kind() == reflect.Array) {
 		for i := range value.Len() {
 			parts = append(parts, value.Index(i).Interface())
 		}
 	}
-	if len(parts) != len(r.schema.PrimaryFields) {
+	if len(parts) != len(columns) {
 		return nil, fmt.Errorf("history: %w", &event.FieldError{
 			Field: r.schema.Name, Value: fmt.Sprint(key),
-			Reason: fmt.Sprintf("is no key; pass []any with the %d values of %q", len(r.schema.PrimaryFields), r.schema.PrimaryFieldDBNames),
+			Reason: fmt.Sprintf("is no key; pass []any with the %d values of %q, or the ID of an event", len(columns), columns),
 		})
 	}
 	return parts, nil
 }
 
+// idParts returns the values of a composite key as texts, none when the id is
+// of no such key.
+func idParts(id ID) (parts []any) {
+	var cells []json.RawMessage
+	if json.Unmarshal([]byte(id), &cells) != nil {
+		return nil
+	}
+	for _, cell := range cells {
+		text := string(cell)
+		if plain := ""; json.Unmarshal(cell, &plain) == nil {
+			text = plain
+		}
+		parts = append(parts, textOrBytes(text))
+	}
+	return parts
+}
+
+// textOrBytes returns a part of an id as a model's field takes it.
+func textOrBytes(part string) any {
+	var object struct{ Base64 []byte }
+	if strings.HasPrefix(part, `{"base64":"`) && json.Unmarshal([]byte(part), &object) == nil {
+		return object.Base64
+	}
+	return part
+}
+
 // set sets a key field, to nothing but the value itself.
 func set(ctx context.Context, field *schema.Field, model reflect.Value, value any) error {
-	if id, ok := value.(ID); ok {
-		value = string(id)
-	}
 	if value == nil {
 		return fmt.Errorf("nothing is no key")
 	}
@@ -110,11 +138,11 @@ func (r *records) idOf(ctx context.Context, key any) (string, error) {
 // plainID returns the id of a key that looks the same everywhere: one whole
 // number or text that nothing masks.
 func (r *records) plainID(values []any) (string, bool) {
-	if len(values) != 1 || r.reader.Masks(r.db, r.model, r.schema.PrimaryFieldDBNames[0]) || r.schema.PrimaryFields[0].Serializer != nil {
+	if len(values) != 1 || r.reader.Masks(r.db, r.model, r.schema.PrimaryFieldDBNames[0]) {
 		return "", false
 	}
-	switch value := reflect.ValueOf(values[0]); value.Type().PkgPath() + value.Kind().String() {
-	case "int", "int8", "int16", "int32", "int64", "uint", "uint8", "uint16", "uint32", "uint64", "string":
+	switch values[0].(type) { // of these types themselves: others may be stored as something else
+	case int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, string:
 		return fmt.Sprint(values[0]), true
 	}
 	return "", false

@@ -182,7 +182,7 @@ func (r *records) changes(old, new lifeline.Row, own bool) []Change {
 	for _, column := range slices.Sorted(maps.Keys(columns)) {
 		c := Change{Column: column, Old: old[column], New: new[column]}
 		c.Masked = lifeline.Masked(c.Old) || lifeline.Masked(c.New)
-		if own && r.schema != nil {
+		if own {
 			c.Field = fieldName(r.schema, column)
 		}
 		changes = append(changes, c)

@@ -62,16 +62,18 @@ func TestOf(t *testing.T) {
 			"Person 1 created", "Car one created", "Person 1 changed", "Car one changed", "Car two changed", "Car two deleted",
 			"Person 1 changed", "Person 1 attached", "Person 1 soft-deleted", "Person 1 restored", "Person 1 welcome",
 		}
-		for _, order := range [][]history.Option{nil, {history.NewestFirst()}} {
-			entries, err := history.Of[Person](t.Context(), db, ada, append(order, history.Children("Cars"))...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if order != nil {
-				slices.Reverse(entries)
-			}
-			if diff := cmp.Diff(family, told(entries)); diff != "" {
-				t.Errorf("with children (-want +got):\n%s", diff)
+		for _, key := range []any{ada, history.ID("1")} {
+			for _, order := range [][]history.Option{nil, {history.NewestFirst()}} {
+				entries, err := history.Of[Person](t.Context(), db, key, append(order, history.Children("Cars"))...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if order != nil {
+					slices.Reverse(entries)
+				}
+				if diff := cmp.Diff(family, told(entries)); diff != "" {
+					t.Errorf("with children, by %T (-want +got):\n%s", key, diff)
+				}
 			}
 		}
 		var paged []string
@@ -92,6 +94,15 @@ func TestOf(t *testing.T) {
 		changes, err := history.FieldHistory[Person](t.Context(), db, ada.ID, "Name", history.NewestFirst(), history.Limit(1))
 		if err != nil || len(changes) != 1 || string(changes[0].New) != `"Eve"` {
 			t.Errorf("the name: %+v, error %v", changes, err)
+		}
+		shared := make([]history.Option, 1, 2)
+		shared[0] = history.NewestFirst()
+		kept := append(shared, history.Limit(1))
+		if _, err := history.FieldHistory[Person](t.Context(), db, ada.ID, "Name", shared...); err != nil {
+			t.Fatal(err)
+		}
+		if entries, err := history.Of[Person](t.Context(), db, ada.ID, kept...); err != nil || len(entries) != 1 {
+			t.Errorf("an option of the caller's is another: %d entries, error %v", len(entries), err)
 		}
 	})
 }
@@ -114,6 +125,9 @@ func TestBadQuestions(t *testing.T) {
 			"nothing":             of(nil),
 			"no children":         of(1, history.Children("Wheels")),
 			"a limit":             of(1, history.Limit(-1)),
+			"a field's limit":     second(history.FieldHistory[Person](t.Context(), db, 1, "Name", history.Limit(-1))),
+			"part of an ID":       second(history.AsOf[Stock](t.Context(), db, history.ID("a"), time.Now())),
+			"an ID of no number":  of(history.ID("x"), history.Children("Cars")),
 			"part of a key":       second(history.Of[Stock](t.Context(), db, []any{"a"})),
 			"one value for two":   second(history.Of[Stock](t.Context(), db, "a")),
 			"another type in it":  second(history.Of[Stock](t.Context(), db, []any{"a", "b"})),

@@ -10,6 +10,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/eventaudit/eventaudit"
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/hooks"
 	"github.com/eventaudit/eventaudit/internal/lifeline"
@@ -74,7 +75,7 @@ func (p *planner) add(r *records) error {
 }
 
 // targetOf returns the table of an object, nil when it is not known.
-func (p *planner) targetOf(ctx context.Context, audit modelled, object string) (*target, error) {
+func (p *planner) targetOf(ctx context.Context, audit *eventaudit.Auditor, object string) (*target, error) {
 	if t, ok := p.known[object]; ok {
 		return t, nil
 	}
@@ -94,17 +95,12 @@ func (p *planner) targetOf(ctx context.Context, audit modelled, object string) (
 	return p.known[object], err
 }
 
-// modelled knows models by the name that events have for them.
-type modelled interface {
-	Model(object string) (any, bool)
-}
-
 func (p *planner) conflict(object, id, column, eventID string, err error) {
 	p.found.Conflicts = append(p.found.Conflicts, Conflict{object, id, column, eventID, err})
 }
 
 // plan works out what undoes the events, which are in order.
-func (p *planner) plan(ctx context.Context, audit modelled, events []event.Event) (Plan, error) {
+func (p *planner) plan(ctx context.Context, audit *eventaudit.Auditor, events []event.Event) (Plan, error) {
 	for place, e := range events {
 		switch {
 		case e.Action == event.ActionSummarized, e.Action == event.ActionBypassed:
@@ -333,18 +329,7 @@ func (t *target) live(id string) (lifeline.Row, error) {
 	if id == "" {
 		return nil, nil
 	}
-	key, err := keyValues(t.columns, id)
-	if err != nil {
-		return nil, err
-	}
-	found, err := t.columns.Rows([][]any{key}, false)
-	if err != nil {
-		return nil, fmt.Errorf("history: %w", err)
-	}
-	if len(found) == 0 {
-		return nil, nil
-	}
-	return found[0].Cells, nil
+	return liveRow(t.columns, id)
 }
 
 // asError returns what the conflicts amount to, nil when there are none.

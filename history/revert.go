@@ -126,7 +126,7 @@ func Revert[T any](ctx context.Context, db *gorm.DB, eventID string, opts ...Opt
 			Field: "event", Value: eventID, Reason: fmt.Sprintf("is about %s; revert it as such, not as %s", e.ActionObject, r.object),
 		})
 	}
-	return revert(ctx, db, []event.Event{e}, "event "+e.ID, append(opts, Models(new(T))))
+	return revert(ctx, db, []event.Event{e}, "event "+e.ID, slices.Concat(opts, []Option{Models(new(T))}))
 }
 
 // settled returns the records of a model when all that was committed is in the
@@ -165,14 +165,14 @@ func Undelete[T any](ctx context.Context, db *gorm.DB, key any, opts ...Option) 
 			if gone, err := r.wasDeleted(s); err != nil {
 				return Plan{}, err
 			} else if !gone { // it was not soft-deleted before
-				return revert(ctx, db, deletions, "event "+s.Event.ID, append(opts, Models(new(T))))
+				return revert(ctx, db, deletions, "event "+s.Event.ID, slices.Concat(opts, []Option{Models(new(T))}))
 			}
 		case event.ActionCreated, event.ActionRestored:
 			return Plan{}, fmt.Errorf("history: %s %s is not deleted: %w", r.object, id, ErrNothingKnown)
 		}
 	}
 	if len(deletions) > 0 {
-		return revert(ctx, db, deletions, "event "+deletions[0].ID, append(opts, Models(new(T))))
+		return revert(ctx, db, deletions, "event "+deletions[0].ID, slices.Concat(opts, []Option{Models(new(T))}))
 	}
 	return Plan{}, fmt.Errorf("history: %s %s was never deleted: %w", r.object, id, ErrNothingKnown)
 }

@@ -2,12 +2,12 @@ package hooks
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"strings"
 
 	"gorm.io/gorm"
@@ -86,8 +86,11 @@ func (r *Reader) resolve(tx *gorm.DB, model any) (*interceptor, *table, error) {
 	db := tx.Session(&gorm.Session{NewDB: true, Context: tx.Statement.Context})
 	if name, ok := model.(string); ok {
 		db = db.Table(name)
-	} else if db = db.Model(model); db.Statement.Parse(model) != nil {
-		return nil, nil, fmt.Errorf("hooks: %T: %w", model, db.Statement.Parse(model))
+	} else {
+		db = db.Model(model)
+		if err := db.Statement.Parse(model); err != nil {
+			return nil, nil, fmt.Errorf("hooks: %T: %w", model, err)
+		}
 	}
 	db.Statement.ConnPool = tx.Statement.ConnPool
 	known, err := c.tableOf(db)
@@ -309,11 +312,12 @@ func (t *Table) populate(ctx context.Context, rows []map[string]json.RawMessage)
 // rowType is a null of the table's row type. A prepared statement does not
 // notice when that becomes another, so that its text has to change with it.
 func (t *Table) rowType() string {
-	version := fnv.New64a()
+	var columns strings.Builder
 	for _, column := range t.Columns() {
-		_, _ = version.Write([]byte(column + " " + t.types[column] + "\n")) //nolint:errcheck // a hash takes everything
+		columns.WriteString(column + " " + t.types[column] + "\n")
 	}
-	return fmt.Sprintf("NULL::%s /* %s %x */", t.statement.table.quoted(), t.statement.table.facts.id, version.Sum64())
+	version := sha256.Sum256([]byte(columns.String()))
+	return fmt.Sprintf("NULL::%s /* %s %x */", t.statement.table.quoted(), t.statement.table.facts.id, version[:8])
 }
 
 // appendDocument appends a row as row_to_json would write it.

@@ -1,6 +1,7 @@
 package lifeline
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,10 +14,10 @@ import (
 type Source interface {
 	// Steps returns the steps of the rows that have had the key, as the
 	// function Steps does. Those that gave a row the key or took it are in it.
-	Steps(id string) ([]Step, error)
+	Steps(ctx context.Context, id string) ([]Step, error)
 	// Live returns the row that has the key now, nil when there is none. Known
 	// is false when the table cannot be asked.
-	Live(id string) (row Row, known bool, err error)
+	Live(ctx context.Context, id string) (row Row, known bool, err error)
 }
 
 // The ways in which a trail cannot tell what a row was.
@@ -47,8 +48,8 @@ type State struct {
 //
 // A value counts as known when the nearest step before says it or the nearest
 // one after, the live row at last; and when both do, only if they agree.
-func At(rows Source, id string, at time.Time, silent func(column string) bool) (State, error) {
-	steps, err := rows.Steps(id)
+func At(ctx context.Context, rows Source, id string, at time.Time, silent func(column string) bool) (State, error) {
+	steps, err := rows.Steps(ctx, id)
 	if err != nil {
 		return State{}, err
 	}
@@ -59,15 +60,15 @@ func At(rows Source, id string, at time.Time, silent func(column string) bool) (
 		}
 	}
 	w := walk{rows: rows, id: id}
-	state, err := w.existence(steps, after)
+	state, err := w.existence(ctx, steps, after)
 	if err != nil || !state.Exists {
 		return state, err
 	}
 	past, future := Row{}, Row{}
-	if err := w.back(steps[:after], past); err != nil {
+	if err := w.back(ctx, steps[:after], past); err != nil {
 		return State{}, err
 	}
-	if err := w.forth(steps[after:], future); err != nil {
+	if err := w.forth(ctx, steps[after:], future); err != nil {
 		return State{}, err
 	}
 	state.combine(past, future, silent)
@@ -75,7 +76,7 @@ func At(rows Source, id string, at time.Time, silent func(column string) bool) (
 }
 
 // existence says whether there was a row between two steps.
-func (w walk) existence(steps []Step, after int) (State, error) {
+func (w walk) existence(ctx context.Context, steps []Step, after int) (State, error) {
 	var state State
 	was, is := -1, -1 // no, yes or not known: by the step before, by the one after
 	if after > 0 {
@@ -86,7 +87,7 @@ func (w walk) existence(steps []Step, after int) (State, error) {
 		state.Next = &steps[after]
 		is = truth(state.Next.From == w.id)
 	} else {
-		live, known, err := w.rows.Live(w.id)
+		live, known, err := w.rows.Live(ctx, w.id)
 		if err != nil {
 			return State{}, err
 		}
@@ -121,7 +122,7 @@ type walk struct {
 }
 
 // back collects the last value that the steps gave each column.
-func (w walk) back(steps []Step, values Row) error {
+func (w walk) back(ctx context.Context, steps []Step, values Row) error {
 	for i := len(steps) - 1; i >= 0; i-- {
 		s := steps[i]
 		if s.To != w.id || s.Blind {
@@ -134,19 +135,19 @@ func (w walk) back(steps []Step, values Row) error {
 		if s.From == "" {
 			return nil
 		}
-		earlier, err := w.rows.Steps(s.From)
+		earlier, err := w.rows.Steps(ctx, s.From)
 		if err != nil {
 			return err
 		}
 		place := placeOf(earlier, s)
-		return walk{w.rows, s.From}.back(earlier[:max(place, 0)], values)
+		return walk{w.rows, s.From}.back(ctx, earlier[:max(place, 0)], values)
 	}
 	return nil
 }
 
 // forth collects the first value that the steps found in each column, and what
 // the live row has in the columns that they did not touch.
-func (w walk) forth(steps []Step, values Row) error {
+func (w walk) forth(ctx context.Context, steps []Step, values Row) error {
 	for _, s := range steps {
 		if s.From != w.id || s.Blind || s.Event.BeforeUnknown {
 			return nil
@@ -161,15 +162,15 @@ func (w walk) forth(steps []Step, values Row) error {
 			return nil
 		}
 		if s.To != w.id {
-			later, err := w.rows.Steps(s.To)
+			later, err := w.rows.Steps(ctx, s.To)
 			if err != nil {
 				return err
 			}
 			place := placeOf(later, s)
-			return walk{w.rows, s.To}.forth(later[place+1:], values)
+			return walk{w.rows, s.To}.forth(ctx, later[place+1:], values)
 		}
 	}
-	live, _, err := w.rows.Live(w.id)
+	live, _, err := w.rows.Live(ctx, w.id)
 	add(values, live)
 	return err
 }

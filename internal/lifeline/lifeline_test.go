@@ -1,6 +1,7 @@
 package lifeline_test
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -20,13 +21,15 @@ type table struct {
 	closed bool // cannot be asked for live rows
 }
 
-func (s table) Steps(id string) ([]lifeline.Step, error) {
+func (s table) Steps(_ context.Context, id string) ([]lifeline.Step, error) {
 	return lifeline.Steps(slices.DeleteFunc(slices.Clone(s.events), func(e event.Event) bool {
 		return e.ActionObjectID != id && e.TargetID != id
 	}))
 }
 
-func (s table) Live(id string) (lifeline.Row, bool, error) { return s.live[id], !s.closed, nil }
+func (s table) Live(_ context.Context, id string) (lifeline.Row, bool, error) {
+	return s.live[id], !s.closed, nil
+}
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
@@ -122,7 +125,7 @@ func TestAt(t *testing.T) {
 			id = "1"
 		}
 		silent := func(column string) bool { return column == "seen" }
-		got, err := lifeline.At(table{c.events, c.live, c.closed}, id, start.Add(time.Duration(c.minute)*time.Minute), silent)
+		got, err := lifeline.At(t.Context(), table{c.events, c.live, c.closed}, id, start.Add(time.Duration(c.minute)*time.Minute), silent)
 		if !errors.Is(err, c.err) {
 			t.Errorf("%s: error %v, want %v", name, err, c.err)
 		}
