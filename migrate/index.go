@@ -23,7 +23,7 @@ import (
 // start, except category and action. These indexes leave out the events in
 // which the field is empty, or the outcome a success, so that they cost nothing
 // until the app uses the field. On MariaDB and MySQL, which have no such
-// indexes, only action_object has one from the start.
+// indexes, only action_object and target_id have one from the start.
 //
 // Writes to the event table wait while an index is built; on a large table
 // choose a quiet hour. The error is a *event.FieldError for a field that

@@ -101,7 +101,7 @@ func mysqlEventTable(ctx context.Context, conn gorm.ConnPool, name, prefix strin
 			UNIQUE KEY ` + prefix + `_id (id),
 			KEY ` + prefix + "_timestamp (`timestamp`, id)," + `
 			KEY ` + prefix + "_actor (actor, `timestamp`, id)," + `
-			KEY ` + prefix + `_object (action_object, action_object_id, sequence)
+			KEY ` + prefix + "_object (action_object, action_object_id, `timestamp`, id)" + `
 		) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE ` + collation,
 	}, nil
 }

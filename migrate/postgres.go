@@ -79,6 +79,6 @@ func postgresEventTable(name, prefix string) []string {
 		`CREATE UNIQUE INDEX "` + prefix + `_id" ON "` + name + `" ("id")`,
 		`CREATE INDEX "` + prefix + `_timestamp" ON "` + name + `" ("timestamp", "id")`,
 		`CREATE INDEX "` + prefix + `_actor" ON "` + name + `" ("actor", "timestamp", "id")`,
-		`CREATE INDEX "` + prefix + `_object" ON "` + name + `" ("action_object", "action_object_id", "sequence")`,
+		`CREATE INDEX "` + prefix + `_object" ON "` + name + `" ("action_object", "action_object_id", "timestamp", "id")`,
 	}
 }

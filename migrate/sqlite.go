@@ -89,6 +89,6 @@ func sqliteEventTable(name, prefix string) []string {
 		`CREATE INDEX "` + prefix + `_actor" ON "` + name + `" ("actor", "timestamp", "id")`,
 		// The id is in front: with statistics SQLite would look for an id alone
 		// under every object, and sort what it finds.
-		`CREATE INDEX "` + prefix + `_object" ON "` + name + `" ("action_object_id", "action_object", "sequence")`,
+		`CREATE INDEX "` + prefix + `_object" ON "` + name + `" ("action_object_id", "action_object", "timestamp", "id")`,
 	}
 }

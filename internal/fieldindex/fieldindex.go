@@ -22,10 +22,11 @@ func Fields() []string {
 // Default are the fields whose index is there from the start in the dialect of
 // GORM. Categories and actions are seldom rare, and every event has them, so
 // that an index on them would cost each write for little. Where indexes cannot
-// leave events out, this is so for nearly all fields.
+// leave events out, this is so for nearly all fields; the history of a record
+// asks for events whose target it is, of which there may be none in the table.
 func Default(dialect string) []string {
 	if dialect == "mysql" {
-		return []string{"action_object"}
+		return []string{"action_object", "target_id"}
 	}
 	return slices.DeleteFunc(Fields(), func(field string) bool { return field == "category" || field == "action" })
 }

@@ -31,17 +31,15 @@ type dialect struct {
 	packs bool
 	// always is a condition that is true; see postgres.
 	always string
-	// sortTime sorts as the timestamp does, but by no index; see orderBy.
-	sortTime string
 	// unindexed stands before a column to keep its index out of the search,
 	// where the database does not know which index is the best.
 	unindexed string
 	// repeatsWhere says that an index on some of the rows is used only when its
 	// condition is in the question, word for word.
 	repeatsWhere bool
-	// actorAsRange says that an equality on the actor hides the bound on the
-	// timestamp behind it from the index; see mysql.
-	actorAsRange bool
+	// equalsAsRange says that an equality on the first columns of an index
+	// hides the bound on the timestamp behind them; see mysql.
+	equalsAsRange bool
 	// lateral says that a subquery may refer to a table before it; see each.
 	lateral bool
 	// noLimit stands for the LIMIT that an OFFSET cannot do without.

@@ -14,7 +14,6 @@ func postgres() dialect {
 		comparesRows: true,
 		lateral:      true,
 		always:       neverGeneric,
-		sortTime:     `("timestamp" + interval '0')`,
 		noLimit:      "ALL",
 		columns:      `SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(quote_ident($1)) AND attnum > 0 AND NOT attisdropped`,
 	}

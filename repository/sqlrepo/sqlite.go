@@ -15,7 +15,6 @@ func sqlite() dialect {
 		readTime:     `"timestamp"`,
 		comparesRows: true,
 		packs:        true,
-		sortTime:     `+"timestamp"`,
 		unindexed:    "+",
 		repeatsWhere: true,
 		noLimit:      "-1",

@@ -65,7 +65,7 @@ func (s *statement) equal(f event.Filter, field event.Field) {
 	column := s.dialect.quoted(field.Name)
 	value, _ := encode(field.Value)
 	switch {
-	case s.byActor(f) && field.Name == "actor":
+	case slices.Contains(s.ranges(f), field.Name):
 		s.and(column, " >= ", s.mark(value))
 		s.and(column, " <= ", s.mark(value))
 		return
@@ -81,9 +81,22 @@ func (s *statement) equal(f event.Filter, field event.Field) {
 // successes is what the index on the outcome leaves out.
 var successes = event.Field{Name: "outcome", Value: string(event.OutcomeSuccess)}
 
-// byActor reports whether the actor is to be asked for as a range.
-func (s *statement) byActor(f event.Filter) bool {
-	return s.dialect.actorAsRange && f.Actor != "" && !ofOneRecord(f)
+// ranges returns the fields to be asked for as a range whose ends are equal:
+// those in front of the time in the index that the list is to be read from.
+func (s *statement) ranges(f event.Filter) []string {
+	switch {
+	case !s.dialect.equalsAsRange:
+		return nil
+	case ofOneRecord(f):
+		return []string{"action_object", "action_object_id"}
+	case f.TargetID != "":
+		return []string{"target_id"}
+	case f.Actor != "":
+		return []string{"actor"}
+	case f.ActionObject != "":
+		return []string{"action_object"}
+	}
+	return nil
 }
 
 // ofOneRecord reports whether all events that the filter asks for are about
@@ -148,17 +161,10 @@ func (s *statement) matching(f event.Filter) bool {
 }
 
 // orderBy adds the order of the list.
-//
-// The events of one record are sorted by an expression: a database that may
-// walk through the index on the timestamp, hoping to meet enough of them soon,
-// reads the whole table when they are few or old.
 func (s *statement) orderBy(f event.Filter) {
-	columns := []string{s.timestamp(), s.dialect.quoted("id")}
-	switch {
-	case ofOneRecord(f):
-		columns[0] = s.dialect.sortTime
-	case s.byActor(f):
-		columns = slices.Insert(columns, 0, s.dialect.quoted("actor"))
+	var columns []string
+	for _, name := range append(s.ranges(f), "timestamp", "id") {
+		columns = append(columns, s.dialect.quoted(name))
 	}
 	direction := ""
 	if f.Order == event.NewestFirst {
