@@ -2,6 +2,7 @@ package xlsx
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,10 +65,13 @@ func (b *book) begin() error {
 	if b.sheet, err = b.file.NewStreamWriter(name); err != nil {
 		return err
 	}
-	for i, column := range b.columns {
+	// Excelize puts each in front of those before, and they have to ascend.
+	for i, column := range slices.Backward(b.columns) {
 		if err := b.sheet.SetColWidth(i+1, i+1, width(column.Name)); err != nil {
 			return err
 		}
+	}
+	for i, column := range b.columns {
 		label, err := b.options.Cell(column.Label)
 		if err != nil {
 			return err

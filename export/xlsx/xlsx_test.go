@@ -1,12 +1,16 @@
 package xlsx_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -148,6 +152,35 @@ func TestHeaderStaysInView(t *testing.T) {
 		if got, err := file.GetColWidth("Events", column); err != nil || got != want {
 			t.Errorf("column %s is %v wide (error %v), want %v", column, got, err, want)
 		}
+	}
+}
+
+// The elements that say how wide columns are come in the order of the columns,
+// which the order of the calls to excelize decides.
+func TestColumnsAscend(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	if err := (xlsx.Exporter{}).Export(&out, all()); err != nil {
+		t.Fatal(err)
+	}
+	archive, err := zip.NewReader(bytes.NewReader(out.Bytes()), int64(out.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sheet, err := fs.ReadFile(archive, "xl/worksheets/sheet1.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var columns []int
+	for _, found := range regexp.MustCompile(`<col min="(\d+)"`).FindAllSubmatch(sheet, -1) {
+		n, err := strconv.Atoi(string(found[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns = append(columns, n)
+	}
+	if len(columns) != len(export.Fields()) || !slices.IsSorted(columns) {
+		t.Errorf("columns are described in the order %v", columns)
 	}
 }
 

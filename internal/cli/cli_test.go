@@ -62,7 +62,7 @@ func each(t *testing.T, test func(t *testing.T, kind testdb.Kind)) {
 }
 
 // newDatabase returns the URL of a database with our tables.
-func newDatabase(t *testing.T, kind testdb.Kind) (url string, db *gorm.DB) {
+func newDatabase(t testing.TB, kind testdb.Kind) (url string, db *gorm.DB) {
 	t.Helper()
 	d := testdb.New(t, kind)
 	db = d.Open(t)
@@ -73,7 +73,7 @@ func newDatabase(t *testing.T, kind testdb.Kind) (url string, db *gorm.DB) {
 }
 
 // urlOf turns the data source name of the tests into what users write.
-func urlOf(t *testing.T, d *testdb.Database) string {
+func urlOf(t testing.TB, d *testdb.Database) string {
 	t.Helper()
 	switch dsn := d.DSN(); d.Kind() {
 	case testdb.Postgres:
@@ -90,7 +90,7 @@ func urlOf(t *testing.T, d *testdb.Database) string {
 }
 
 // fill stores the events.
-func fill(t *testing.T, db *gorm.DB, events ...event.Event) {
+func fill(t testing.TB, db *gorm.DB, events ...event.Event) {
 	t.Helper()
 	repo, err := sqlrepo.New(db, nil)
 	if err != nil {

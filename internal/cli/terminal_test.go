@@ -44,7 +44,7 @@ var build = sync.OnceValues(func() (string, error) {
 })
 
 // binary is the command as users have it.
-func binary(t *testing.T) string {
+func binary(t testing.TB) string {
 	t.Helper()
 	path, err := build()
 	if err != nil {

@@ -21,8 +21,13 @@ var tools = []struct {
 	program  string
 	packages []string
 }{
-	{"chromium", []string{"chromium"}}, // reads the pages of the panel
+	{"chromium", []string{"chromium"}},                  // reads the pages of the panel
+	{"soffice", []string{"libreoffice-calc-nogui"}},     // reads exports
+	{openpyxl, []string{"python3", "python3-openpyxl"}}, // reads exports
 }
+
+// openpyxl is a module of Debian's Python, which is no program on the path.
+const openpyxl = "/usr/lib/python3/dist-packages/openpyxl/__init__.py"
 
 // install gets the programs of these servers, the tools, and the C compiler that
 // the race detector needs, from the Debian packages where they are missing.
@@ -71,8 +76,13 @@ func hasCompiler() bool {
 	return err == nil
 }
 
-// find looks for the program on the path and where Debian keeps servers.
+// find looks for the program on the path and where Debian keeps servers. A file
+// with a full name needs only to be there.
 func find(program string) (string, error) {
+	if filepath.IsAbs(program) {
+		_, err := os.Stat(program)
+		return program, err
+	}
 	if path, err := exec.LookPath(program); err == nil {
 		return path, nil
 	}
