@@ -16,7 +16,8 @@ const module = "github.com/eventaudit/eventaudit"
 // it in this list, so siblings do not know each other and there are no cycles.
 // Folders with a trailing slash stand for all packages in them.
 var levels = [][]string{
-	{"event", "pgpipe", "internal/testdb", "internal/connpool", "internal/fieldindex", "internal/plain"},
+	{"pgpipe"},
+	{"event", "internal/testdb", "internal/connpool", "internal/fieldindex", "internal/plain"},
 	{"internal/redact", "internal/testservers", "internal/testredis"},
 	{"repository", "export", "actions", "middleware", "internal/lifeline"},
 	{"internal/oracle", "internal/deed"},

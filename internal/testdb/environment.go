@@ -15,6 +15,9 @@ const (
 	MySQLVariable = "EVENT_AUDIT_TEST_MYSQL"
 	// RedisVariable holds a redis:// URL.
 	RedisVariable = "EVENT_AUDIT_TEST_REDIS"
+	// PipelineVariable set to 1 makes connections to PostgreSQL those of
+	// package pgpipe.
+	PipelineVariable = "EVENT_AUDIT_TEST_PIPELINE"
 	// StrictVariable set to 1 makes a missing server a failure.
 	StrictVariable = "EVENT_AUDIT_TEST_STRICT"
 )

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -11,10 +12,15 @@ import (
 	"gorm.io/driver/mysql"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
+
+	"github.com/eventaudit/eventaudit/pgpipe"
 )
 
 func postgresDriver() driver {
-	dial := func(dsn string) gorm.Dialector { return postgres.Open(dsn) }
+	dial := postgres.Open
+	if os.Getenv(PipelineVariable) == "1" {
+		dial = pgpipe.Open
+	}
 	create := func(t testing.TB) string {
 		t.Helper()
 		admin := server(t, PostgresVariable, "postgres://postgres@127.0.0.1:5432/postgres")

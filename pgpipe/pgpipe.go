@@ -1,0 +1,75 @@
+// Package pgpipe connects to PostgreSQL with fewer round trips. It is pgx's own
+// database/sql driver; only what goes over the wire is put together better:
+//
+//   - BEGIN waits for the first statement of its transaction and is sent with it.
+//   - A statement that begins with the comment [Deferred] waits for the next
+//     statement, or the COMMIT, and is sent with it.
+//
+// A transaction of one statement thus takes two round trips instead of three,
+// with a deferred statement in it two instead of four, and one that does nothing
+// takes none.
+//
+//	db, err := gorm.Open(pgpipe.Open("postgres://app@db/app"))
+//
+// or, for database/sql, sql.OpenDB(pgpipe.Connector(config)).
+//
+// Everything else is as without it: types, errors with their SQLSTATE, prepared
+// statements and all query exec modes of pgx, savepoints, COPY, LISTEN, batches,
+// TLS, cancellation. What a program can notice is:
+//
+//   - The server begins the transaction with its first statement: now() is the
+//     time of that, and an error of BEGIN itself is that statement's. The
+//     connection is then given up.
+//   - A deferred statement seems to succeed at once and to affect no rows. Its
+//     error is that of what was sent with it, a later statement or the COMMIT,
+//     and names it in PgError.Where. Nothing is ever committed without it.
+//   - Tracers and loggers of pgx see a BEGIN and a deferred statement that take
+//     no time.
+//   - A connection that is hijacked from pgx must not be in a transaction.
+package pgpipe
+
+import (
+	"context"
+	"database/sql/driver"
+	"io"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+)
+
+// Deferred is the comment that a statement begins with that may wait. It has to
+// be one without rows, in the extended protocol (any exec mode of pgx but
+// QueryExecModeSimpleProtocol), whose count of rows the program does not look
+// at. It waits in a transaction only; elsewhere, and over any other connection,
+// the comment changes nothing.
+const Deferred = "/*audit:defer*/"
+
+// Connector returns a connector for sql.OpenDB. The configuration comes from
+// pgx.ParseConfig. The connector is safe for use by several goroutines.
+func Connector(config pgx.ConnConfig, opts ...stdlib.OptionOpenDB) driver.Connector {
+	pipeline(&config)
+	return stdlib.GetConnector(config, opts...)
+}
+
+// Open returns the dialector of gorm.io/driver/postgres for gorm.Open, with
+// connections that are those of a Connector. The data source name is pgx's: a
+// URL, or keywords and values.
+func Open(dsn string) gorm.Dialector {
+	before := stdlib.OptionBeforeConnect(func(_ context.Context, config *pgx.ConnConfig) error {
+		pipeline(config)
+		return nil
+	})
+	return postgres.New(postgres.Config{DSN: dsn, OptionOpenDB: []stdlib.OptionOpenDB{before}})
+}
+
+// pipeline puts a filter below the codec of every connection.
+func pipeline(config *pgx.ConnConfig) {
+	build := config.BuildFrontend
+	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		f := newFilter(r, w)
+		return build(f, f)
+	}
+}
