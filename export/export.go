@@ -24,7 +24,6 @@
 package export
 
 import (
-	"bufio"
 	"io"
 	"iter"
 
@@ -38,16 +37,4 @@ type Exporter interface {
 	// first error of the events, which it returns as it is; w then holds a
 	// part that is not to be taken for the whole. WriteFile sees to that.
 	Export(w io.Writer, events iter.Seq2[event.Event, error]) error
-}
-
-// bufferSize is how many bytes are written at once.
-const bufferSize = 64 << 10
-
-// buffered runs write with a buffer in front of w.
-func buffered(w io.Writer, write func(*bufio.Writer) error) error {
-	buffer := bufio.NewWriterSize(w, bufferSize)
-	if err := write(buffer); err != nil {
-		return err
-	}
-	return buffer.Flush()
 }

@@ -14,37 +14,39 @@ import (
 
 // field is a field of an event under its JSON name.
 type field struct {
-	name  string
-	value func(*event.Event) any
+	name string
+	// optional says that event.Event's JSON leaves it out when it is empty.
+	optional bool
+	value    func(*event.Event) any
 }
 
 // fields are all fields, in the order in which event.Event has them.
 var fields = []field{
-	{"id", func(e *event.Event) any { return e.ID }},
-	{"category", func(e *event.Event) any { return e.Category }},
-	{"action", func(e *event.Event) any { return e.Action }},
-	{"actor", func(e *event.Event) any { return e.Actor }},
-	{"action_object", func(e *event.Event) any { return e.ActionObject }},
-	{"action_object_id", func(e *event.Event) any { return e.ActionObjectID }},
-	{"target_type", func(e *event.Event) any { return e.TargetType }},
-	{"target_id", func(e *event.Event) any { return e.TargetID }},
-	{"timestamp", func(e *event.Event) any { return e.Timestamp }},
-	{"result", func(e *event.Event) any { return e.Result }},
-	{"payload", func(e *event.Event) any { return e.Payload }},
-	{"outcome", func(e *event.Event) any { return string(e.Outcome) }},
-	{"error", func(e *event.Event) any { return e.Error }},
-	{"transaction_id", func(e *event.Event) any { return e.TransactionID }},
-	{"request_id", func(e *event.Event) any { return e.RequestID }},
-	{"trace_id", func(e *event.Event) any { return e.TraceID }},
-	{"tenant", func(e *event.Event) any { return e.Tenant }},
-	{"reason", func(e *event.Event) any { return e.Reason }},
-	{"on_behalf_of", func(e *event.Event) any { return e.OnBehalfOf }},
-	{"ip_address", func(e *event.Event) any { return e.IPAddress }},
-	{"user_agent", func(e *event.Event) any { return e.UserAgent }},
-	{"meta", func(e *event.Event) any { return e.Meta }},
-	{"schema_version", func(e *event.Event) any { return int64(e.SchemaVersion) }},
-	{"sequence", func(e *event.Event) any { return e.Sequence }},
-	{"before_unknown", func(e *event.Event) any { return e.BeforeUnknown }},
+	{"id", false, func(e *event.Event) any { return e.ID }},
+	{"category", false, func(e *event.Event) any { return e.Category }},
+	{"action", false, func(e *event.Event) any { return e.Action }},
+	{"actor", false, func(e *event.Event) any { return e.Actor }},
+	{"action_object", false, func(e *event.Event) any { return e.ActionObject }},
+	{"action_object_id", false, func(e *event.Event) any { return e.ActionObjectID }},
+	{"target_type", false, func(e *event.Event) any { return e.TargetType }},
+	{"target_id", false, func(e *event.Event) any { return e.TargetID }},
+	{"timestamp", false, func(e *event.Event) any { return e.Timestamp }},
+	{"result", true, func(e *event.Event) any { return e.Result }},
+	{"payload", true, func(e *event.Event) any { return e.Payload }},
+	{"outcome", false, func(e *event.Event) any { return string(e.Outcome) }},
+	{"error", true, func(e *event.Event) any { return e.Error }},
+	{"transaction_id", true, func(e *event.Event) any { return e.TransactionID }},
+	{"request_id", true, func(e *event.Event) any { return e.RequestID }},
+	{"trace_id", true, func(e *event.Event) any { return e.TraceID }},
+	{"tenant", true, func(e *event.Event) any { return e.Tenant }},
+	{"reason", true, func(e *event.Event) any { return e.Reason }},
+	{"on_behalf_of", true, func(e *event.Event) any { return e.OnBehalfOf }},
+	{"ip_address", true, func(e *event.Event) any { return e.IPAddress }},
+	{"user_agent", true, func(e *event.Event) any { return e.UserAgent }},
+	{"meta", true, func(e *event.Event) any { return e.Meta }},
+	{"schema_version", false, func(e *event.Event) any { return int64(e.SchemaVersion) }},
+	{"sequence", true, func(e *event.Event) any { return e.Sequence }},
+	{"before_unknown", true, func(e *event.Event) any { return e.BeforeUnknown }},
 }
 
 // valueOf finds a field's value by its name.
@@ -116,10 +118,15 @@ func compact(document json.RawMessage) (string, error) {
 		return "", nil
 	}
 	var buffer bytes.Buffer
-	if err := json.Compact(&buffer, document); err != nil {
-		return "", fmt.Errorf("export: a document is no JSON: %w", err)
+	err := compactInto(&buffer, document)
+	return buffer.String(), err
+}
+
+func compactInto(buffer *bytes.Buffer, document json.RawMessage) error {
+	if err := json.Compact(buffer, document); err != nil {
+		return fmt.Errorf("export: a document is no JSON: %w", err)
 	}
-	return buffer.String(), nil
+	return nil
 }
 
 func metaText(meta map[string]string) (string, error) {

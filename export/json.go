@@ -1,11 +1,13 @@
 package export
 
 import (
-	"bufio"
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
+	"strconv"
+	"time"
 
 	"github.com/eventaudit/eventaudit/event"
 )
@@ -41,47 +43,106 @@ func (o Options) objects(w io.Writer, frame framing, events iter.Seq2[event.Even
 	if len(o.Fields) == 0 && len(o.IgnoreFields) == 0 {
 		columns = nil // events as they are
 	}
-	return buffered(w, func(buffer *bufio.Writer) error {
-		next, after := frame.before, frame.empty
-		for e, err := range events {
-			if err != nil {
+	next, last := frame.before, frame.empty
+	err = inBatches(w, events, func(into *bytes.Buffer, events []event.Event) error {
+		for i := range events {
+			into.WriteString(next)
+			next, last = frame.between, frame.after
+			events[i].Timestamp = o.In(events[i].Timestamp)
+			if err := writeObject(into, columns, &events[i]); err != nil {
 				return err
 			}
-			e.Timestamp = o.In(e.Timestamp)
-			object, err := objectOf(columns, &e)
-			if err != nil {
-				return err
-			}
-			buffer.WriteString(next) //nolint:errcheck // Flush returns the first error
-			buffer.Write(object)     //nolint:errcheck // Flush returns the first error
-			next, after = frame.between, frame.after
 		}
-		buffer.WriteString(after) //nolint:errcheck // Flush returns the first error
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, last)
+	return err
 }
 
-// objectOf returns the columns of the event as a JSON object, or without
-// columns the event.
-func objectOf(columns []Column, e *event.Event) ([]byte, error) {
+// writeObject writes the columns of the event as a JSON object, or without
+// columns the fields that event.Event does not leave out, as event.JSON writes
+// them.
+func writeObject(into *bytes.Buffer, columns []Column, e *event.Event) error {
+	into.WriteByte('{')
 	if columns == nil {
-		return marshal(e)
-	}
-	object := []byte{'{'}
-	for i, column := range columns {
-		value, err := marshal(column.Value(e))
-		if err != nil {
-			return nil, err
+		for i := range fields {
+			value := fields[i].value(e)
+			if fields[i].optional && isEmpty(value) {
+				continue
+			}
+			if err := writeMember(into, fields[i].name, value); err != nil {
+				return err
+			}
 		}
-		if i > 0 {
-			object = append(object, ',')
-		}
-		object = append(object, '"')
-		object = append(object, column.Name...)
-		object = append(object, '"', ':')
-		object = append(object, value...)
 	}
-	return append(object, '}'), nil
+	for i := range columns {
+		if err := writeMember(into, columns[i].Name, columns[i].Value(e)); err != nil {
+			return err
+		}
+	}
+	into.WriteByte('}')
+	return nil
+}
+
+func isEmpty(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return v == ""
+	case int64:
+		return v == 0
+	case bool:
+		return !v
+	case json.RawMessage:
+		return len(v) == 0
+	case map[string]string:
+		return len(v) == 0
+	}
+	return false
+}
+
+func writeMember(into *bytes.Buffer, name string, value any) error {
+	if into.Bytes()[into.Len()-1] != '{' {
+		into.WriteByte(',')
+	}
+	into.WriteByte('"')
+	into.WriteString(name)
+	into.WriteString(`":`)
+	switch v := value.(type) {
+	case string:
+		if isPlain(v) {
+			into.WriteByte('"')
+			into.WriteString(v)
+			into.WriteByte('"')
+			return nil
+		}
+	case int64:
+		into.Write(strconv.AppendInt(into.AvailableBuffer(), v, 10))
+		return nil
+	case time.Time:
+		text, err := v.MarshalJSON()
+		into.Write(text)
+		return err
+	case json.RawMessage:
+		if len(v) > 0 {
+			return compactInto(into, v)
+		}
+	}
+	text, err := marshal(value)
+	into.Write(text)
+	return err
+}
+
+// isPlain says that JSON has the text as it is.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if b := text[i]; b < ' ' || b > '~' || b == '"' || b == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // marshal is event.JSON with an error for what JSON cannot hold.

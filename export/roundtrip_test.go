@@ -59,6 +59,9 @@ func FuzzRoundTrip(f *testing.F) {
 			if err != nil {
 				t.Fatalf("%s: %v in\n%s", name, err, text.String())
 			}
+			if want := string(event.JSON(given)) + "\n"; name == "jsonl" && text.String() != want {
+				t.Errorf("got %swant %s", text.String(), want)
+			}
 			if !reflect.DeepEqual(got, given) {
 				t.Errorf("%s: got\n%#v, want\n%#v from\n%s", name, got, given, text.String())
 			}

@@ -1,7 +1,7 @@
 package export
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/csv"
 	"io"
 	"iter"
@@ -32,23 +32,23 @@ func (o Options) export(w io.Writer, comma rune, events iter.Seq2[event.Event, e
 	if err != nil {
 		return err
 	}
-	return buffered(w, func(buffer *bufio.Writer) error {
-		table := csv.NewWriter(buffer)
-		table.Comma = comma
-		record := make([]string, len(columns))
-		for i, column := range columns {
-			if record[i], err = o.Cell(column.Label); err != nil {
-				return err
-			}
-		}
-		if err := table.Write(record); err != nil {
+	labels := make([]string, len(columns))
+	for i, column := range columns {
+		if labels[i], err = o.Cell(column.Label); err != nil {
 			return err
 		}
-		for e, err := range events {
-			if err != nil {
-				return err
-			}
-			if err := o.fill(record, columns, &e); err != nil {
+	}
+	header := csv.NewWriter(w)
+	header.Comma = comma
+	if err := header.WriteAll([][]string{labels}); err != nil {
+		return err
+	}
+	record := make([]string, len(columns))
+	return inBatches(w, events, func(into *bytes.Buffer, events []event.Event) error {
+		table := csv.NewWriter(into)
+		table.Comma = comma
+		for i := range events {
+			if err := o.fill(record, columns, &events[i]); err != nil {
 				return err
 			}
 			if err := table.Write(record); err != nil {

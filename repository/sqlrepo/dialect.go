@@ -27,8 +27,8 @@ type dialect struct {
 	readTime string
 	// comparesRows says that an index serves (timestamp, id) < (?, ?).
 	comparesRows bool
-	// packs says that rows are read with their short columns as one text.
-	packs bool
+	// packs says which columns of a row are read as one text.
+	packs packing
 	// always is a condition that is true; see postgres.
 	always string
 	// unindexed stands before a column to keep its index out of the search,

@@ -12,6 +12,7 @@ func postgres() dialect {
 		bindTime:     func(t time.Time) any { return t },
 		readTime:     `"timestamp"`,
 		comparesRows: true,
+		packs:        texts,
 		lateral:      true,
 		always:       neverGeneric,
 		noLimit:      "ALL",

@@ -91,22 +91,7 @@ func (r *Repository) list(f event.Filter) (*statement, bool) {
 
 func (r *Repository) selectRows() *statement {
 	s := &statement{dialect: r.dialect}
-	if r.dialect.packs {
-		s.add("SELECT ", r.dialect.packed())
-		for _, name := range []string{"result", "payload", "meta", "overflow", sequence} {
-			s.add(",", r.dialect.quoted(name))
-		}
-		s.add(" FROM ", r.table)
-		return s
-	}
-	names := columnNames()
-	for i, name := range names {
-		names[i] = r.dialect.quoted(name)
-		if name == "timestamp" {
-			names[i] = r.dialect.readTime
-		}
-	}
-	s.add("SELECT ", strings.Join(append(names, r.dialect.quoted(sequence)), ","), " FROM ", r.table)
+	s.add("SELECT ", strings.Join(r.dialect.selected(), ","), " FROM ", r.table)
 	return s
 }
 
@@ -164,33 +149,27 @@ func failed(ctx context.Context, what string, err error) error {
 	return fmt.Errorf("sqlrepo: %s: %w", what, err)
 }
 
-// scan reads the row that rows stands on.
+// scan reads the row that rows stands on, with the columns of selected.
 func (r *Repository) scan(rows *sql.Rows) (event.Event, error) {
 	var e event.Event
+	var text string
 	var result, payload, meta, overflow sql.NullString
-	if r.dialect.packs {
-		var text string
-		if err := rows.Scan(&text, &result, &payload, &meta, &overflow, &e.Sequence); err != nil {
-			return event.Event{}, err
+	into := make([]any, 0, written+1)
+	if r.dialect.packs == apart {
+		for i := range textColumns {
+			into = append(into, textColumns[i].field(&e))
 		}
-		if err := unpack(text, &e); err != nil {
-			return event.Event{}, err
-		}
-		return e, complete(&e, result, payload, meta, overflow)
+	} else {
+		into = append(into, &text)
 	}
-	var into [written + 1]any
-	for i, column := range textColumns {
-		into[i] = column.field(&e)
+	if r.dialect.packs != shorts {
+		into = append(into, timestamp{&e.Timestamp}, &e.SchemaVersion, &e.BeforeUnknown)
 	}
-	copy(into[len(textColumns):], []any{
-		timestamp{&e.Timestamp}, &result, &payload, &meta, &e.SchemaVersion, &e.BeforeUnknown, &overflow, &e.Sequence,
-	})
-	if err := rows.Scan(into[:]...); err != nil {
+	if err := rows.Scan(append(into, &result, &payload, &meta, &overflow, &e.Sequence)...); err != nil {
 		return event.Event{}, err
 	}
-	for _, column := range textColumns {
-		field := column.field(&e)
-		*field = unescape(*field)
+	if err := r.dialect.unpack(text, &e); err != nil {
+		return event.Event{}, err
 	}
 	return e, complete(&e, result, payload, meta, overflow)
 }

@@ -14,7 +14,7 @@ func sqlite() dialect {
 		bindTime:     func(t time.Time) any { return t.UTC().Format(textTime) },
 		readTime:     `"timestamp"`,
 		comparesRows: true,
-		packs:        true,
+		packs:        shorts,
 		unindexed:    "+",
 		repeatsWhere: true,
 		noLimit:      "-1",
