@@ -18,6 +18,7 @@ func newClear(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "clear", Short: "Remove events for ever", Args: cobra.NoArgs,
 		Long: `Clear removes the events that the flags select, all of them without flags.
+` + selecting + `
 Without --confirm it only says how many that would be, and exits with 1.
 The removal is itself recorded: who, which events, how many.`,
 		Example: "  eventaudit clear --confirm --end-date=2019-12-31",

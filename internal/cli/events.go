@@ -39,7 +39,12 @@ func newEventsList(a *app) *cobra.Command {
 	var l listing
 	c := &cobra.Command{
 		Use: "list", Short: "List events, newest first", Args: cobra.NoArgs,
-		Example: "  eventaudit events list --actor=olga --start-date=2024-05-01",
+		Long: `List prints a line for each event that the flags select, the newest first: when,
+who, what, which record, and for a change each column, old → new. ` + selecting + `
+Days are whole days in the time zone; the last one is included. Scripts are
+better off with --json, which has all that an event holds, its id too.`,
+		Example: `  eventaudit events list --actor=olga --start-date=2024-05-01
+  eventaudit events list --category=model --action=deleted --limit=0 --json`,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.list(c, &l) },
 	}
 	l.register(c.Flags())
@@ -51,10 +56,11 @@ func newHistory(a *app) *cobra.Command {
 	var l listing
 	c := &cobra.Command{
 		Use: "history MODEL ID", Short: "List the events of one record, newest first", Args: cobra.ExactArgs(2),
-		Long: `History lists the events of one record. MODEL is the Go type name, or the name
+		Long: `History lists the events of one record, the newest first. MODEL is the Go type name, or the name
 of the table where there is no model; ID the primary key, a composite one as a
 JSON array.`,
-		Example: `  eventaudit history Order 17`,
+		Example: `  eventaudit history Order 17
+  eventaudit history OrderLine '[17,2]' --oldest-first`,
 		RunE: func(c *cobra.Command, args []string) error {
 			l.filter.ActionObject, l.filter.ActionObjectID = args[0], args[1]
 			return a.list(c, &l)
@@ -109,6 +115,8 @@ func (a *app) printPages(ctx context.Context, t *trail, filter event.Filter, zon
 func newEventsShow(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID", Short: "Print one event as JSON", Args: cobra.ExactArgs(1),
+		Long:    "Show prints all that an event holds, as indented JSON. ID is the event's own.",
+		Example: "  eventaudit events show 0197c2f0-8b1e-7cc3-98c4-dc0c0c07398f",
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.with(c.Context(), func(ctx context.Context, t *trail) error {
 				e, err := repository.Get(ctx, t.Repository(), args[0])
@@ -129,7 +137,9 @@ func newEventsCreate(a *app) *cobra.Command {
 	var payload, result string
 	c := &cobra.Command{
 		Use: "create", Short: "Record an event", Args: cobra.NoArgs,
-		Long:    "Create records an event with the values of the flags and prints its id. The actor is --actor, otherwise who runs the command.",
+		Long: `Create records an event with the values of the flags and prints its id.
+Category and action are required. The actor is --actor, otherwise who runs the
+command. An id that is there already stays as it is.`,
 		Example: `  eventaudit events create --category=custom --action=audited --payload='{"by":"an auditor"}'`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			e := eventLike(like)
@@ -155,11 +165,6 @@ func newEventsCreate(a *app) *cobra.Command {
 	c.Flags().StringVar(&payload, "payload", "", "the payload, as `JSON`")
 	c.Flags().StringVar(&result, "result", "", "the result, as `JSON`")
 	fieldFlags(c.Flags(), &like)
-	c.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Value.Type() == "string" && f.Name != "payload" && f.Name != "result" {
-			f.Usage = "the event's " + f.Name
-		}
-	})
 	return c
 }
 

@@ -29,7 +29,8 @@ func newExport(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "export", Short: "Write events to a file", Args: cobra.NoArgs,
 		Long: `Export writes the events that the flags select, oldest first, all of them
-without flags. Days are whole days in the time zone; the last one is included.
+without flags. ` + selecting + `
+Days are whole days in the time zone; the last one is included.
 
 A file has its name when it is complete: it is written beside it, under a name
 with a dot in front, and removed when the export fails or is interrupted. In

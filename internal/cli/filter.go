@@ -1,38 +1,40 @@
 package cli
 
 import (
-	"strings"
-
 	"github.com/spf13/pflag"
 
 	"github.com/eventaudit/eventaudit/event"
 )
 
+// selecting explains the flags of fieldFlags to those who select with them.
+const selecting = "An event is selected when it has every value that the flags give, exactly."
+
 // fieldFlags adds a flag for every field of the filter, named after it.
 func fieldFlags(flags *pflag.FlagSet, f *event.Filter) {
 	for _, field := range []struct {
-		name   string
-		target *string
+		name    string
+		target  *string
+		meaning string
 	}{
-		{"id", &f.ID},
-		{"category", &f.Category},
-		{"action", &f.Action},
-		{"actor", &f.Actor},
-		{"action-object", &f.ActionObject},
-		{"action-object-id", &f.ActionObjectID},
-		{"target-type", &f.TargetType},
-		{"target-id", &f.TargetID},
-		{"outcome", (*string)(&f.Outcome)},
-		{"error", &f.Error},
-		{"transaction-id", &f.TransactionID},
-		{"request-id", &f.RequestID},
-		{"trace-id", &f.TraceID},
-		{"tenant", &f.Tenant},
-		{"reason", &f.Reason},
-		{"on-behalf-of", &f.OnBehalfOf},
-		{"ip-address", &f.IPAddress},
-		{"user-agent", &f.UserAgent},
+		{"id", &f.ID, "the event's own `ID`"},
+		{"category", &f.Category, "the `KIND` of event: model for rows, api for calls, audit for the trail itself, or the app's own"},
+		{"action", &f.Action, "`WHAT` was done, for example created, changed or deleted"},
+		{"actor", &f.Actor, "`WHO` did it"},
+		{"action-object", &f.ActionObject, "the `MODEL` it was done to, for example Order"},
+		{"action-object-id", &f.ActionObjectID, "the primary `KEY` of what it was done to"},
+		{"target-type", &f.TargetType, "the `KIND` of the second thing involved"},
+		{"target-id", &f.TargetID, "the `KEY` of the second thing involved"},
+		{"outcome", (*string)(&f.Outcome), "`HOW` it ended: success, failure or denied"},
+		{"error", &f.Error, "the `TEXT` of the error behind a failure"},
+		{"transaction-id", &f.TransactionID, "the `ID` that events of one transaction share"},
+		{"request-id", &f.RequestID, "the `ID` of the request behind it"},
+		{"trace-id", &f.TraceID, "the `ID` of the trace it belongs to"},
+		{"tenant", &f.Tenant, "the `TENANT` it belongs to"},
+		{"reason", &f.Reason, "`WHY` it was done"},
+		{"on-behalf-of", &f.OnBehalfOf, "for `WHOM` the actor did it"},
+		{"ip-address", &f.IPAddress, "the `ADDRESS` it came from"},
+		{"user-agent", &f.UserAgent, "the `PROGRAM` it came from, as browsers name themselves"},
 	} {
-		flags.StringVar(field.target, field.name, "", "only events with this "+strings.ReplaceAll(field.name, "-", " "))
+		flags.StringVar(field.target, field.name, "", field.meaning)
 	}
 }

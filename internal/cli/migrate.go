@@ -13,15 +13,23 @@ import (
 )
 
 func newMigrate(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "migrate", Short: "Create the tables, or bring them up to date", Args: cobra.NoArgs, RunE: incomplete}
+	c := &cobra.Command{
+		Use: "migrate", Short: "Create the tables, or bring them up to date", Args: cobra.NoArgs, RunE: incomplete,
+		Long: `Migrate looks after the tables of the trail in the app's database. Migrations
+run once, in order, and several programs may start one at the same time.`,
+		Example: "  eventaudit migrate up --database=sqlite:app.db",
+	}
 	c.AddCommand(
 		&cobra.Command{
 			Use: "up", Short: "Run the migrations that have not run yet", Args: cobra.NoArgs,
+			Long: "Up runs the migrations that have not run yet, then lists all. Where all have\nrun it changes nothing.",
 			RunE: func(c *cobra.Command, _ []string) error { return a.migrating(c, migrate.Up) },
 		},
 		&cobra.Command{
 			Use: "down [STEPS]", Short: "Undo the last migrations, one without STEPS", Args: cobra.MaximumNArgs(1),
-			Long: "Down undoes the last migrations that have run. It drops no table that holds events.",
+			Long: `Down undoes the last migrations that have run, as many as STEPS says, one
+without it. It drops no table that holds events: it fails instead.`,
+			Example: "  eventaudit migrate down 1",
 			RunE: func(c *cobra.Command, args []string) error {
 				steps, err := stepsOf(args)
 				if err != nil {
@@ -32,6 +40,7 @@ func newMigrate(a *app) *cobra.Command {
 		},
 		&cobra.Command{
 			Use: "status", Short: "List the migrations, with those that have run", Args: cobra.NoArgs,
+			Long: "Status lists the migrations in order, each as applied or pending. It changes\nnothing.",
 			RunE: func(c *cobra.Command, _ []string) error {
 				return a.onDatabase(c, func(db *gorm.DB) error { return a.listMigrations(db) })
 			},

@@ -16,7 +16,13 @@ import (
 )
 
 func newOutbox(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "outbox", Short: "Look at the outbox and its dead letters", Args: cobra.NoArgs, RunE: incomplete}
+	c := &cobra.Command{
+		Use: "outbox", Short: "Look at the outbox and its dead letters", Args: cobra.NoArgs, RunE: incomplete,
+		Long: `The outbox is a table of the app's database that holds events until they have
+reached a repository elsewhere, such as Redis. An event that the repository
+refuses again and again becomes a dead letter: it is kept, with the reason,
+until somebody has it retried or discarded.`,
+	}
 	c.AddCommand(newOutboxStatus(a), newOutboxRetry(a), newOutboxDiscard(a))
 	return c
 }
@@ -25,6 +31,9 @@ func newOutboxStatus(a *app) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "status", Short: "Say what waits, for how long, and which events were given up", Args: cobra.NoArgs,
+		Long: `Status says how many events wait, how old the oldest of them is, and lists the
+dead letters: id, time, attempts, and why the repository refused the event.`,
+		Example: "  eventaudit outbox status --json | jq .dead",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.withOutbox(c, func(ctx context.Context, _ *trail, box *outbox.Outbox) error {
 				stats, err := box.Stats(ctx)
@@ -78,7 +87,9 @@ func newOutboxRetry(a *app) *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use: "retry [ID…]", Short: "Put dead letters back into the outbox",
-		Long: "Retry puts dead letters back into the outbox. That is itself recorded.",
+		Long: `Retry puts dead letters back into the outbox, those with the given ids or all.
+The relay then tries them anew. The retry is itself recorded.`,
+		Example: "  eventaudit outbox retry --all",
 		RunE: func(c *cobra.Command, ids []string) error {
 			if all == (len(ids) > 0) {
 				return misused(errors.New("outbox retry needs either the ids of dead letters or --all"))
@@ -100,7 +111,9 @@ func newOutboxRetry(a *app) *cobra.Command {
 func newOutboxDiscard(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "discard ID…", Short: "Remove dead letters for ever", Args: cobra.MinimumNArgs(1),
-		Long: "Discard removes dead letters for ever. The removal is itself recorded.",
+		Long: `Discard removes the dead letters with the given ids for ever: these events will
+not be in the trail. The removal is itself recorded.`,
+		Example: "  eventaudit outbox discard 0197c2f0-8b1e-7cc3-98c4-dc0c0c07398f",
 		RunE: func(c *cobra.Command, ids []string) error {
 			return a.withOutbox(c, func(ctx context.Context, t *trail, box *outbox.Outbox) error {
 				d := deed.Deed{Before: event.ActionDiscarding, After: event.ActionDiscarded, Facts: map[string]any{"ids": ids}}

@@ -15,7 +15,10 @@ func newRelay(a *app) *cobra.Command {
 		Use: "relay", Short: "Deliver the events of the outbox to where they end up", Args: cobra.NoArgs,
 		Long: `Relay takes events from the outbox in the app's database to the active
 repository, until it is interrupted. It is for apps that run with relay.enabled
-switched off; any number of relays may run at once.`,
+switched off; any number of relays may run at once. At the end it says how many
+events it delivered, and how many wait.`,
+		Example: `  eventaudit relay --config=audit.yaml
+  eventaudit relay --once`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.with(c.Context(), func(ctx context.Context, t *trail) error {
 				box, err := a.outbox(t)

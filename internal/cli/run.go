@@ -87,6 +87,10 @@ variables that begin with EVENT_AUDIT_, for example EVENT_AUDIT_REDIS_URL.
 
 Data goes to standard output, everything else to standard error. The exit code
 is 0 when all went well, 1 when something failed, 2 when the call was wrong.`,
+		Example: `  export DATABASE_URL=sqlite:app.db
+  eventaudit migrate up
+  eventaudit events list --actor=olga
+  eventaudit export --output=trail.xlsx --start-date=2024-01-01 --end-date=2024-12-31`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
