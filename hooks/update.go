@@ -298,23 +298,50 @@ func (s *statement) lookAgain(set *images, changes []change) ([]change, error) {
 	}
 	after := index(found)
 	changes = unchained(changes)
-	made := map[*image]bool{}
+	made, err := s.followPlaces(changes, after)
+	if err != nil {
+		return nil, err
+	}
 	for i, c := range changes {
-		if c.after == nil {
+		if c.after == nil || made[c.after] {
 			continue
 		}
 		now := after[c.after.key]
-		if now == nil && c.after.place != nil {
-			if now, err = s.atPlace(c.after.place); err != nil {
-				return nil, err
-			}
-		}
-		if c.before == nil && made[now] {
-			now = nil // the row that had the key first was moved away by a trigger
+		if made[now] {
+			now = nil // another row has its key now
 		}
 		changes[i].after, made[now] = now, true
 	}
 	return changes, nil
+}
+
+// followPlaces replaces the images after of rows that are still somewhere, on
+// PostgreSQL and where triggers may move keys: a row found by its key may be
+// another one that came there. It returns the images it put in, as those that
+// were found by their key, if they were.
+func (s *statement) followPlaces(changes []change, byKey map[string]*image) (made map[*image]bool, err error) {
+	made = map[*image]bool{}
+	moved := func(c change) bool { return c.after != nil && byKey[c.after.key] == nil }
+	if !s.table.facts.moves && !slices.ContainsFunc(changes, moved) {
+		return made, nil
+	}
+	for i, c := range changes {
+		if c.after == nil || c.after.place == nil {
+			continue
+		}
+		now, err := s.atPlace(c.after.place)
+		if err != nil {
+			return nil, err
+		}
+		if now == nil { // deleted; a trigger may have inserted it again
+			continue
+		}
+		if known := byKey[now.key]; known != nil {
+			now = known
+		}
+		changes[i].after, made[now] = now, true
+	}
+	return made, nil
 }
 
 // unchained makes one change of those that a statement made to the same row one
