@@ -16,7 +16,7 @@ FLAGS    =
 # compiler that the race detector and one of the SQLite drivers need.
 test:
 	CGO_ENABLED=0 go run ./internal/testservers -report -- \
-		env CGO_ENABLED=1 go test -json -race -shuffle=on -timeout=20m $(FLAGS) $(PACKAGES)
+		env CGO_ENABLED=1 go test -json -race -shuffle=on -timeout=40m $(FLAGS) $(PACKAGES)
 
 lint:
 	@unformatted=$$($(GOFUMPT) -l .); test -z "$$unformatted" || { echo "run make fmt for:" $$unformatted; exit 1; }
