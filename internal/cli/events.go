@@ -45,7 +45,7 @@ Days are whole days in the time zone; the last one is included. Scripts are
 better off with --json, which has all that an event holds, its id too.`,
 		Example: `  eventaudit events list --actor=olga --start-date=2024-05-01
   eventaudit events list --category=model --action=deleted --limit=0 --json`,
-		RunE:    func(c *cobra.Command, _ []string) error { return a.list(c, &l) },
+		RunE: func(c *cobra.Command, _ []string) error { return a.list(c, &l) },
 	}
 	l.register(c.Flags())
 	fieldFlags(c.Flags(), &l.filter)
