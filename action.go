@@ -154,7 +154,7 @@ func (t *trail) tryWithin(ctx context.Context, conn gorm.ConnPool, events []even
 	}
 	err := run("SAVEPOINT")
 	if err == nil {
-		if err = t.add(ctx, conn, events); err != nil {
+		if err = t.add(connpool.Promptly(ctx), conn, events); err != nil {
 			err = errors.Join(err, run("ROLLBACK TO SAVEPOINT"))
 		}
 		err = errors.Join(err, run("RELEASE SAVEPOINT"))

@@ -37,7 +37,7 @@ type meddlingTx struct {
 
 func (m *meddlingTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	rows, err := m.Tx.QueryContext(ctx, query, args...)
-	if strings.Contains(query, `FROM "products"`) {
+	if strings.Contains(query, `FROM "products"`) || strings.Contains(query, `FROM ONLY "products"`) {
 		m.meddling.once.Do(m.meddling.between)
 	}
 	return rows, err
@@ -90,5 +90,35 @@ func TestRowsBetweenLookAndUpdate(t *testing.T) {
 				t.Errorf("%d changes, want 2", n)
 			}
 		})
+	}
+}
+
+// A row that comes in between and is in the way of an upsert is not recorded
+// without its values before, though the look found one that is not in the way.
+func TestUpsertOverAnIndexOfSomeRows(t *testing.T) {
+	t.Parallel()
+	d := testdb.New(t, testdb.Postgres)
+	other, audit := install(t, d)
+	must(t, other.Exec("CREATE UNIQUE INDEX cheap ON products (title) WHERE price < 5"))
+	must(t, other.Create(&Product{SKU: "dear", Title: "same", Price: 9}))
+	pool, err := d.Open(t).DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	between := func() { must(t, other.Create(&Product{SKU: "a", Title: "same", Price: 1})) }
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: &meddling{DB: pool, between: between}}), &gorm.Config{Logger: logger.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	use(t, db)
+	cheap := clause.OnConflict{
+		Columns:     conflicts("title"),
+		TargetWhere: clause.Where{Exprs: []clause.Expression{gorm.Expr("price < 5")}},
+		DoUpdates:   assign("sku", gorm.Expr("products.sku || 'x'")),
+	}
+	must(t, db.Clauses(cheap).Create(&Product{SKU: "new", Title: "same", Price: 2}))
+	oracle.Check(t, other, audit.Repository(), modelTables...)
+	if events := trail(t, audit, event.Filter{Action: event.ActionChanged}); len(events) != 1 || events[0].BeforeUnknown || events[0].TargetID != "ax" {
+		t.Errorf("changes: %+v", events)
 	}
 }

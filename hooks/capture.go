@@ -222,11 +222,9 @@ func (i *interceptor) recordAll(ctx context.Context, done outcome) error {
 // reported as lost.
 func (i *interceptor) record(ctx context.Context, events []event.Event) error {
 	conn := connpool.Unwrap(i.ConnPool)
-	write := func() error {
-		return i.recorder.Record(WithConn(ctx, conn), events...)
-	}
+	ctx = WithConn(ctx, conn)
 	if !i.Continue {
-		if err := write(); err != nil {
+		if err := i.recorder.Record(ctx, events...); err != nil {
 			return i.failed(err)
 		}
 		return nil
@@ -238,7 +236,7 @@ func (i *interceptor) record(ctx context.Context, events []event.Event) error {
 	if err := run("SAVEPOINT"); err != nil {
 		return err
 	}
-	if err := write(); err != nil {
+	if err := i.recorder.Record(connpool.Promptly(ctx), events...); err != nil {
 		err = fmt.Errorf("%w: %w", ErrCapture, err)
 		if !i.dialect.oldReturning && i.ended(ctx, conn) {
 			return err // the change is gone too

@@ -49,7 +49,7 @@ func (s *statement) mayMeetOthers(met *images, targets [][]string, tries int) bo
 	if s.dialect.writeLock { // nobody else writes meanwhile
 		return tries == 1 && !s.looksForAll(targets)
 	}
-	plain := len(targets) == 1 && s.valuePlaces(s.values(), targets[0]) != nil && !s.nullsMeet(targets[0])
+	plain := len(targets) == 1 && s.valuePlaces(s.values(), targets[0]) != nil && s.tellsApart(targets[0]) && !s.nullsMeet(targets[0])
 	return s.flagsInserted() && (!plain || len(met.rows) < s.rowsWithTarget(targets, true))
 }
 

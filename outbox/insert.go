@@ -67,5 +67,5 @@ func (q queue) insert(ctx context.Context, conn gorm.ConnPool, events []event.Ev
 		args = append(args, escape(e.ID), object, payload, result)
 	}
 	rows := strings.Repeat(",(?,?,?,?,{now})", len(events))[1:]
-	return q.execute(ctx, conn, "/*audit:defer*/INSERT INTO "+Table+" (event_id,event,payload,result,created_at) VALUES "+rows, args...)
+	return q.execute(ctx, conn, connpool.Deferrable(ctx, connpool.Deferred+"INSERT INTO ")+Table+" (event_id,event,payload,result,created_at) VALUES "+rows, args...)
 }

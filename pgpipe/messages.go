@@ -154,10 +154,12 @@ func begins(sql string) bool {
 // fieldWhere is the field of an error that says in what context it came up.
 const fieldWhere = 'W'
 
+// why is what the errors of deferred statements say in that field.
+const why = "a statement deferred by pgpipe, before the one that reports this"
+
 // explained returns the error of a deferred statement with a word on that, for
 // it is reported by a statement that comes later.
 func explained(m message) message {
-	const why = "a statement deferred by pgpipe, before the one that reports this"
 	out := append(message{}, m[:headerSize]...)
 	told := false
 	for rest := m.body(); len(rest) > 1; {

@@ -22,7 +22,11 @@
 //     connection is then given up.
 //   - A deferred statement seems to succeed at once and to affect no rows. Its
 //     error is that of what was sent with it, a later statement or the COMMIT,
-//     and names it in PgError.Where. Nothing is ever committed without it.
+//     see [IsDeferred]. Nothing is ever committed without it.
+//   - After a restart of the server, database/sql goes on with another connection
+//     when BEGIN fails on a dead one. Here BEGIN fails with the first statement,
+//     which is not tried again. Pgx asks a connection whether it lives before it
+//     is used if that was idle for more than a second.
 //   - Tracers and loggers of pgx see a BEGIN and a deferred statement that take
 //     no time.
 //   - A connection that is hijacked from pgx must not be in a transaction.
@@ -31,9 +35,12 @@ package pgpipe
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"io"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
@@ -46,6 +53,14 @@ import (
 // at. It waits in a transaction only; elsewhere, and over any other connection,
 // the comment changes nothing.
 const Deferred = "/*audit:defer*/"
+
+// IsDeferred reports whether the error is that of a deferred statement, which
+// a later statement or the COMMIT returned in its place. It is a
+// *pgconn.PgError, whose field Where says so too.
+func IsDeferred(err error) bool {
+	var said *pgconn.PgError
+	return errors.As(err, &said) && strings.HasSuffix(said.Where, why)
+}
 
 // Connector returns a connector for sql.OpenDB. The configuration comes from
 // pgx.ParseConfig. The connector is safe for use by several goroutines.

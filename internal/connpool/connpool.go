@@ -6,9 +6,33 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 
 	"gorm.io/gorm"
 )
+
+// Deferred is the comment that the INSERT of events begins with: it returns no
+// rows, and nobody looks at how many it stored, so a connector that knows the
+// comment may send it together with the next statement or the COMMIT, which
+// then reports its error. Package pgpipe has such a connector.
+const Deferred = "/*audit:defer*/"
+
+type promptly struct{}
+
+// Promptly returns a context under which the INSERT of events is not deferred,
+// for callers that act on its error.
+func Promptly(ctx context.Context) context.Context {
+	return context.WithValue(ctx, promptly{}, true)
+}
+
+// Deferrable returns a text that begins with Deferred as it is to be run under
+// the context.
+func Deferrable(ctx context.Context, text string) string {
+	if now, _ := ctx.Value(promptly{}).(bool); now {
+		return strings.TrimPrefix(text, Deferred)
+	}
+	return text
+}
 
 // Unwrap takes away GORM's caches of prepared statements, which nest. Texts of
 // variable length would fill them with shapes that are never seen again.

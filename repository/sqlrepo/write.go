@@ -63,7 +63,7 @@ func (r *Repository) insert(ctx context.Context, conn gorm.ConnPool, events []ev
 			return err
 		}
 	}
-	_, err := conn.ExecContext(ctx, r.inserts.text(r.dialect, len(events)), *args...)
+	_, err := conn.ExecContext(ctx, connpool.Deferrable(ctx, r.inserts.text(r.dialect, len(events))), *args...)
 	return err
 }
 
@@ -176,5 +176,5 @@ func insertPrefix(d dialect, table string) string {
 	for i, name := range names {
 		names[i] = d.quoted(name)
 	}
-	return "/*audit:defer*/INSERT INTO " + d.quoted(table) + " (" + strings.Join(names, ",") + ") VALUES "
+	return connpool.Deferred + "INSERT INTO " + d.quoted(table) + " (" + strings.Join(names, ",") + ") VALUES "
 }
