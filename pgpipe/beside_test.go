@@ -205,16 +205,18 @@ func (t tracer) TraceQueryEnd(_ context.Context, _ *pgx.Conn, data pgx.TraceQuer
 	t.app.say("traced the end of it: %s, failed: %v", data.CommandTag, data.Err != nil)
 }
 
-// await runs a query beside the program until it says true.
-func (a *app) await(query string) {
+// killAll ends all connections of the program, and returns when they are gone.
+func (a *app) killAll() {
+	const others = " FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 	beside := stdlib.OpenDB(a.config)
+	beside.SetMaxOpenConns(1)
 	defer func() {
 		if err := beside.Close(); err != nil {
 			a.Error(err)
 		}
 	}()
-	for done := false; !done; {
-		if err := beside.QueryRowContext(a.Context(), query).Scan(&done); err != nil {
+	for left := -1; left != 0; {
+		if err := beside.QueryRowContext(a.Context(), "SELECT count(pg_terminate_backend(pid))"+others).Scan(&left); err != nil {
 			a.Fatal(err)
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// filter stands between pgx's codec and the connection: pgx reads from it and
-// writes to it. It holds messages back and makes up their replies, and sends
+// filter stands between pgx and the connection: pgx reads from it and writes to
+// it. It holds messages back and makes up their replies, and sends
 // them in one write with what comes next.
 //
 // While it holds a BEGIN, pgx takes the connection for one in a transaction and
@@ -75,7 +75,7 @@ type reply struct {
 	begun bool
 	// apart says that they are a turn of their own, whose end is not for pgx.
 	apart bool
-	// failure is the error that a turn of ours ended in.
+	// failure is the error that a turn of ours ended in, until pgx is told.
 	failure message
 	// commit says that pgx waits for a COMMIT that was sent in our way.
 	commit bool
@@ -85,8 +85,8 @@ type reply struct {
 	rollback bool
 }
 
-func newFilter(r io.Reader, w io.Writer) *filter {
-	return &filter{r: r, w: w, chunk: make([]byte, 8<<10), marked: map[string]bool{}}
+func newFilter(w io.Writer) *filter {
+	return &filter{w: w, chunk: make([]byte, 8<<10), marked: map[string]bool{}}
 }
 
 // Read gives pgx what it is to read: replies that were made up, then what
@@ -266,7 +266,11 @@ func (f *filter) ready(m message) error {
 		_, err := f.w.Write(appendQuery(nil, "rollback"))
 		return err
 	}
+	untold := f.failure
 	f.reply, f.copying, f.status = reply{}, false, status
+	if status == aborted {
+		f.failure = untold
+	}
 	f.out = append(f.out, m...)
 	return nil
 }

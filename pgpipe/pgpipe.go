@@ -30,6 +30,10 @@
 //   - Tracers and loggers of pgx see a BEGIN and a deferred statement that take
 //     no time.
 //   - A connection that is hijacked from pgx must not be in a transaction.
+//   - PgConn.Conn returns a wrapped net.Conn; its method NetConn has the one below,
+//     such as a *tls.Conn. Pgx binds a SCRAM login to the TLS channel where it
+//     finds a *tls.Conn, so that login is not bound. With channel_binding=require
+//     it is, and the connection is one without pipelining.
 package pgpipe
 
 import (
@@ -37,6 +41,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -80,11 +85,41 @@ func Open(dsn string) gorm.Dialector {
 	return postgres.New(postgres.Config{DSN: dsn, OptionOpenDB: []stdlib.OptionOpenDB{before}})
 }
 
-// pipeline puts a filter below the codec of every connection.
+// pipeline puts a filter between pgx and every connection. Pgx writes a batch
+// straight to the connection, past its codec, so the filter has to be there. It
+// reads above the reader that pgx may leave waiting for the server while
+// replies are made up.
 func pipeline(config *pgx.ConnConfig) {
-	build := config.BuildFrontend
+	if config.ChannelBinding == "require" {
+		return
+	}
+	connected, build := config.AfterNetConnect, config.BuildFrontend
+	config.AfterNetConnect = func(ctx context.Context, config *pgconn.Config, c net.Conn) (net.Conn, error) {
+		if connected != nil {
+			var err error
+			if c, err = connected(ctx, config, c); err != nil {
+				return c, err
+			}
+		}
+		return &conn{c, newFilter(c)}, nil
+	}
 	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
-		f := newFilter(r, w)
-		return build(f, f)
+		c, ok := w.(*conn)
+		if !ok { // not a connection that was made here
+			return build(r, w)
+		}
+		c.filter.r = r
+		return build(c.filter, w)
 	}
 }
+
+// conn is a connection that is written to through a filter.
+type conn struct {
+	net.Conn
+	filter *filter
+}
+
+func (c *conn) Write(p []byte) (int, error) { return c.filter.Write(p) }
+
+// NetConn returns the connection to the server, as that of a *tls.Conn does.
+func (c *conn) NetConn() net.Conn { return c.Conn }

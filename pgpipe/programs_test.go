@@ -474,9 +474,7 @@ var programs = map[string]func(a *app){
 			if before {
 				a.exec(tx, insert, 1, "a")
 			}
-			_, err = a.db.Exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
-			a.err("kill", err)
-			a.await("SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+			a.killAll()
 			_, err = tx.Exec(insert, 2, "b")
 			a.say("failed: %v", err != nil)
 			a.say("commit failed: %v", tx.Commit() != nil)

@@ -16,43 +16,48 @@ import (
 )
 
 // step is one thing that a program does in a transaction.
-type step func(tx *sql.Tx) error
+type step struct {
+	name string
+	do   func(tx *sql.Tx) error
+}
 
 func statement(query string, args ...any) step {
-	return func(tx *sql.Tx) error {
+	return step{fmt.Sprint(query, args), func(tx *sql.Tx) error {
 		_, err := tx.Exec(query, args...)
 		return err
-	}
+	}}
 }
 
 // prepared runs a statement that is prepared in the transaction.
 func prepared(query string, args ...any) step {
-	return func(tx *sql.Tx) error {
+	return step{fmt.Sprint("prepared ", query, args), func(tx *sql.Tx) error {
 		s, err := tx.Prepare(query)
 		if err != nil {
 			return err
 		}
 		_, err = s.Exec(args...)
 		return errors.Join(err, s.Close())
-	}
+	}}
 }
 
-func counting(tx *sql.Tx) error {
+var counting = step{"count", func(tx *sql.Tx) error {
 	var things, notes int
 	return tx.QueryRow("SELECT (SELECT count(*) FROM things), (SELECT count(*) FROM notes)").Scan(&things, &notes)
-}
+}}
 
 // drawStep draws a step; numbers below zero are refused in both tables.
 func drawStep(t *rapid.T) step {
 	n := rapid.IntRange(-1, 5).Draw(t, "n")
 	name := rapid.SampledFrom([]string{"a", "b"}).Draw(t, "savepoint")
-	return rapid.SampledFrom([]step{
+	drawn := rapid.SampledFrom([]step{
 		statement("INSERT INTO things VALUES ($1)", n), statement(note, n), statement(note, n), prepared(note, n),
 		statement(fmt.Sprintf("INSERT INTO things VALUES (%d)", n)), statement(fmt.Sprintf("%s (%d)", note[:len(note)-len(" ($1)")], n)),
 		statement("SAVEPOINT " + name), statement("ROLLBACK TO SAVEPOINT " + name), statement("RELEASE SAVEPOINT " + name),
 		prepared("SAVEPOINT " + name), prepared("ROLLBACK TO SAVEPOINT " + name),
 		counting, statement("SELECT 1/$1::int", n), statement(note, "no number"), statement("SELEC"),
 	}).Draw(t, "step")
+	t.Logf("%s", drawn.name)
+	return drawn
 }
 
 // A program that goes on whatever happens stores the same with and without
@@ -98,7 +103,7 @@ func performed(t *rapid.T, db *sql.DB, steps []step, commits bool) []string {
 		t.Fatal(err)
 	}
 	for _, step := range steps {
-		_ = step(tx) //nolint:errcheck // a deferred statement fails later
+		_ = step.do(tx) //nolint:errcheck // a deferred statement fails later
 	}
 	end := tx.Rollback
 	if commits {

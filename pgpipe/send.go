@@ -38,6 +38,8 @@ func (f *filter) pass(p []byte) (wire []byte, err error) {
 		return nil, nil
 	case f.begin == "" && f.deferred == 0:
 		return p, nil
+	case s.closes:
+		return f.after(p)
 	case s.oneTurn:
 		return f.with(p), nil
 	}
@@ -51,6 +53,9 @@ type sent struct {
 	sql   string
 	// oneTurn says that there is one Sync, at the end.
 	oneTurn bool
+	// closes says that it closes a statement and does nothing else. Pgx does not
+	// read to the end of the turn when that fails.
+	closes bool
 	// deferred says that it runs a statement with the mark and does nothing
 	// else, parses and describes what it does on the way.
 	deferred, parses, describes bool
@@ -82,6 +87,8 @@ func (f *filter) look(p []byte) (s sent) {
 	}
 	s.oneTurn = syncs == 1 && kinds[len(kinds)-1] == msgSync
 	switch string(kinds) {
+	case "CS":
+		s.closes, s.deferred = true, false
 	case "BES":
 	case "BDES":
 		s.describes = true
@@ -143,12 +150,18 @@ func (f *filter) query(p []byte, sql string) (wire []byte, err error) {
 	case sql == "rollback":
 		f.forget()
 	}
+	f.rollback = undoes(sql)
+	return f.after(p)
+}
+
+// after returns what is held back, as a turn of its own, and what pgx sends. A
+// BEGIN is sent and awaited before.
+func (f *filter) after(p []byte) (wire []byte, err error) {
 	if f.begin != "" {
 		if err := f.beginApart(); err != nil {
 			return nil, err
 		}
 	}
-	f.rollback = undoes(sql)
 	if f.deferred == 0 {
 		return p, nil
 	}
