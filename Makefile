@@ -12,11 +12,19 @@ FLAGS    =
 
 .PHONY: test lint fmt
 
+# Package pgpipe has its connections behind everything that speaks to PostgreSQL
+# in a second run.
+PIPELINED = . ./actions ./history ./hooks ./middleware ./migrate ./outbox ./repository/sqlrepo
+
 # Testservers is built without cgo, because it may have to install the C
 # compiler that the race detector and one of the SQLite drivers need.
 test:
 	CGO_ENABLED=0 go run ./internal/testservers -report -- \
 		env CGO_ENABLED=1 go test -json -race -shuffle=on -timeout=40m $(FLAGS) $(PACKAGES)
+ifeq ($(PACKAGES),./...)
+	CGO_ENABLED=0 go run ./internal/testservers -report -- \
+		env CGO_ENABLED=1 EVENT_AUDIT_TEST_PIPELINE=1 go test -json -race -shuffle=on -timeout=40m -run /postgres $(FLAGS) $(PIPELINED)
+endif
 
 lint:
 	@unformatted=$$($(GOFUMPT) -l .); test -z "$$unformatted" || { echo "run make fmt for:" $$unformatted; exit 1; }

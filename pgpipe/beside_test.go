@@ -143,31 +143,42 @@ func TestProgramsSeeTheSame(t *testing.T) {
 	for _, mode := range execModes {
 		t.Run(strings.ReplaceAll(mode.String(), " ", "_"), func(t *testing.T) {
 			t.Parallel()
-			for name, run := range programs {
-				t.Run(name, func(t *testing.T) {
-					plain := transcript(t, mode, run, func(config pgx.ConnConfig) *sql.DB { return stdlib.OpenDB(config) })
-					piped := transcript(t, mode, run, func(config pgx.ConnConfig) *sql.DB { return sql.OpenDB(pgpipe.Connector(config)) })
-					if diff := cmp.Diff(plain, piped); diff != "" {
-						t.Errorf("without and with pipelining:\n%s", diff)
-					}
-					if len(plain) < 5 {
-						t.Errorf("nothing is seen: %q", plain)
-					}
-				})
+			compare(t, programs, func(t *testing.T, config *pgx.ConnConfig) { config.DefaultQueryExecMode = mode })
+		})
+	}
+	t.Run("over TLS", func(t *testing.T) {
+		t.Parallel()
+		compare(t, programs, overTLS)
+	})
+}
+
+// compare performs programs without and with pipelining, on connections that
+// are set up so.
+func compare(t *testing.T, programs map[string]func(a *app), setUp func(t *testing.T, config *pgx.ConnConfig)) {
+	t.Helper()
+	for name, run := range programs {
+		t.Run(name, func(t *testing.T) {
+			plain := transcript(t, run, setUp, func(config pgx.ConnConfig) *sql.DB { return stdlib.OpenDB(config) })
+			piped := transcript(t, run, setUp, func(config pgx.ConnConfig) *sql.DB { return sql.OpenDB(pgpipe.Connector(config)) })
+			if diff := cmp.Diff(plain, piped); diff != "" {
+				t.Errorf("without and with pipelining:\n%s", diff)
+			}
+			if len(plain) < 5 {
+				t.Errorf("nothing is seen: %q", plain)
 			}
 		})
 	}
 }
 
 // transcript runs a program on a database of its own.
-func transcript(t *testing.T, mode pgx.QueryExecMode, run func(a *app), open func(config pgx.ConnConfig) *sql.DB) []string {
+func transcript(t *testing.T, run func(a *app), setUp func(t *testing.T, config *pgx.ConnConfig), open func(config pgx.ConnConfig) *sql.DB) []string {
 	t.Helper()
 	config, err := pgx.ParseConfig(testdb.New(t, testdb.Postgres).DSN())
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.DefaultQueryExecMode = mode
 	a := &app{T: t, config: *config}
+	setUp(t, config)
 	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { a.say("notice %s %s", n.Code, n.Message) }
 	config.Tracer = tracer{a}
 	a.db = open(*config)

@@ -24,6 +24,7 @@ var tools = []struct {
 	{"chromium", []string{"chromium"}},                  // reads the pages of the panel
 	{"soffice", []string{"libreoffice-calc-nogui"}},     // reads exports
 	{openpyxl, []string{"python3", "python3-openpyxl"}}, // reads exports
+	{"pgbouncer", []string{"pgbouncer"}},                // stands before PostgreSQL
 }
 
 // openpyxl is a module of Debian's Python, which is no program on the path.
