@@ -1,0 +1,73 @@
+package main
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+)
+
+//go:embed goals.json
+var goalsFile []byte
+
+// goal is the ratio to plain GORM that a variant should not exceed.
+type goal struct {
+	Setting, Operation, Variant string
+	Ratio                       float64
+}
+
+// tolerance is how far noise may lead away from a goal that counts as met.
+const tolerance = 1.15
+
+func readGoals() (goals []goal, err error) {
+	err = json.Unmarshal(goalsFile, &goals)
+	return goals, err
+}
+
+// print prints the ratios as a table of Markdown.
+func (t *table) print(out io.Writer) {
+	fmt.Fprintf(out, "\n## %s\n\n|", t.setting)
+	for _, o := range operations {
+		fmt.Fprintf(out, " | %s", o.name)
+	}
+	fmt.Fprint(out, " |\n|---")
+	for range operations {
+		fmt.Fprint(out, "|---")
+	}
+	fmt.Fprintln(out, "|")
+	for i, v := range t.variants {
+		fmt.Fprintf(out, "| %s", v)
+		for _, o := range operations {
+			c := t.cells[o.name][v]
+			if i == 0 {
+				fmt.Fprintf(out, " | %v", c.median.Round(time.Microsecond))
+			} else {
+				fmt.Fprintf(out, " | **%.2f** (%.2f–%.2f)", c.ratio, c.lowest, c.highest)
+			}
+		}
+		fmt.Fprintln(out, " |")
+	}
+}
+
+// judge prints the goals of the setting and returns how many are missed by more
+// than the tolerance.
+func (t *table) judge(out io.Writer, goals []goal) (missed int) {
+	fmt.Fprint(out, "\n| operation | variant | ratio | goal | met |\n|---|---|---|---|---|\n")
+	for _, g := range goals {
+		c, measured := t.cells[g.Operation][g.Variant]
+		if g.Setting != t.setting || !measured {
+			continue
+		}
+		met := "yes"
+		switch {
+		case c.ratio > g.Ratio*tolerance:
+			met = "**no**"
+			missed++
+		case c.ratio > g.Ratio:
+			met = "within 15 %"
+		}
+		fmt.Fprintf(out, "| %s | %s | %.2f | %.2f | %s |\n", g.Operation, g.Variant, c.ratio, g.Ratio, met)
+	}
+	return missed
+}
