@@ -1,4 +1,5 @@
 # make test   everything, on every database; starts the servers it needs
+# make bench  what auditing costs, beside plain GORM and other ways; half an hour
 # make lint   formatting, vet, linters, module file
 # make fmt    format all files
 
@@ -10,7 +11,7 @@ GOLANGCI = go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PACKAGES = ./...
 FLAGS    =
 
-.PHONY: test lint fmt
+.PHONY: test bench lint fmt
 
 # Package pgpipe has its connections behind everything that speaks to PostgreSQL
 # in a second run.
@@ -26,10 +27,13 @@ ifeq ($(PACKAGES),./...)
 		env CGO_ENABLED=1 EVENT_AUDIT_TEST_PIPELINE=1 go test -json -race -shuffle=on -timeout=40m -run /postgres $(FLAGS) $(PIPELINED)
 endif
 
+bench:
+	CGO_ENABLED=0 go run ./internal/testservers -- env CGO_ENABLED=1 go -C bench run . $(FLAGS)
+
 lint:
 	@unformatted=$$($(GOFUMPT) -l .); test -z "$$unformatted" || { echo "run make fmt for:" $$unformatted; exit 1; }
-	go vet ./...
-	go mod tidy -diff
+	go vet ./... && go -C bench vet ./...
+	go mod tidy -diff && go -C bench mod tidy -diff
 	@grep -qx 'go 1.26' go.mod || { echo "go.mod: the go line must stay at 1.26; require an older version of what raised it"; exit 1; }
 	$(GOLANGCI) run ./...
 

@@ -2,7 +2,7 @@
 // through several ways of auditing, in turns within one process, so that only
 // ratios count and a busy machine is busy for all.
 //
-//	go run . [-only postgres] [-rounds 60]
+//	go run . [-only PostgreSQL] [-variant eventaudit] [-operation Create] [-rounds 60] [-cpuprofile file]
 //
 // PostgreSQL and MariaDB are reached as in the tests, by EVENT_AUDIT_TEST_POSTGRES
 // and EVENT_AUDIT_TEST_MYSQL; make bench sets them. The goals are in goals.json.
@@ -11,20 +11,26 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 )
 
 func main() {
-	only := flag.String("only", "", "measure the settings whose names begin with this")
-	rounds := flag.Int("rounds", 60, "how often each operation is measured; large ones a quarter as often")
+	var w work
+	flag.StringVar(&w.settings, "only", "", "measure the settings whose names begin with this")
+	flag.StringVar(&w.variants, "variant", "", "measure plain GORM and the variants whose names begin with this")
+	flag.StringVar(&w.operations, "operation", "", "measure the operations whose names begin with this")
+	flag.IntVar(&w.rounds, "rounds", 60, "how often each operation is measured; large ones a quarter as often")
+	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	missed, err := run(ctx, *only, *rounds)
+	missed, err := profiled(*profile, func() (int, error) { return w.run(ctx) })
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -34,18 +40,42 @@ func main() {
 	}
 }
 
-// run measures all settings and returns how many goals are missed.
-func run(ctx context.Context, only string, rounds int) (missed int, err error) {
+// work is what is asked for.
+type work struct {
+	settings, variants, operations string
+	rounds                         int
+}
+
+// profiled runs do, and writes a profile of it unless the file has no name.
+func profiled(name string, do func() (int, error)) (missed int, err error) {
+	if name == "" {
+		return do()
+	}
+	file, err := os.Create(name)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return 0, err
+	}
+	defer pprof.StopCPUProfile()
+	return do()
+}
+
+// run measures and returns how many goals are missed.
+func (w work) run(ctx context.Context) (missed int, err error) {
 	goals, err := readGoals()
 	if err != nil {
 		return 0, err
 	}
 	fmt.Printf("%s, %s/%s, %d CPUs\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	for _, s := range settings() {
-		if !strings.HasPrefix(s.name, only) {
+		if !strings.HasPrefix(s.name, w.settings) {
 			continue
 		}
-		table, err := s.measure(ctx, rounds)
+		s.variants = append(s.variants[:1:1], chosen(s.variants[1:], w.variants, func(v variant) string { return v.name })...)
+		table, err := s.measure(ctx, chosen(operations, w.operations, func(o operation) string { return o.name }), w.rounds)
 		if err != nil {
 			return missed, fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -53,4 +83,14 @@ func run(ctx context.Context, only string, rounds int) (missed int, err error) {
 		missed += table.judge(os.Stdout, goals)
 	}
 	return missed, nil
+}
+
+// chosen returns those whose names begin so.
+func chosen[T any](all []T, prefix string, name func(T) string) (some []T) {
+	for _, one := range all {
+		if strings.HasPrefix(name(one), prefix) {
+			some = append(some, one)
+		}
+	}
+	return some
 }

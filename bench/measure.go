@@ -30,13 +30,14 @@ type cell struct {
 
 // table has the cells by operation and variant.
 type table struct {
-	setting  string
-	variants []string
+	setting    string
+	operations []string
+	variants   []string
 	cells    map[string]map[string]cell
 }
 
 // measure runs all operations of all variants in turns.
-func (s setting) measure(ctx context.Context, rounds int) (_ *table, err error) {
+func (s setting) measure(ctx context.Context, operations []operation, rounds int) (_ *table, err error) {
 	var subjects []*subject
 	defer func() {
 		for _, one := range subjects {
@@ -75,7 +76,7 @@ func (s setting) measure(ctx context.Context, rounds int) (_ *table, err error) 
 				}
 			}
 		}
-		t.cells[o.name] = map[string]cell{}
+		t.operations, t.cells[o.name] = append(t.operations, o.name), map[string]cell{}
 		for i, one := range subjects {
 			t.cells[o.name][one.name] = compare(times[0], times[i])
 		}

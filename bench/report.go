@@ -28,18 +28,18 @@ func readGoals() (goals []goal, err error) {
 // print prints the ratios as a table of Markdown.
 func (t *table) print(out io.Writer) {
 	fmt.Fprintf(out, "\n## %s\n\n|", t.setting)
-	for _, o := range operations {
-		fmt.Fprintf(out, " | %s", o.name)
+	for _, o := range t.operations {
+		fmt.Fprintf(out, " | %s", o)
 	}
 	fmt.Fprint(out, " |\n|---")
-	for range operations {
+	for range t.operations {
 		fmt.Fprint(out, "|---")
 	}
 	fmt.Fprintln(out, "|")
 	for i, v := range t.variants {
 		fmt.Fprintf(out, "| %s", v)
-		for _, o := range operations {
-			c := t.cells[o.name][v]
+		for _, o := range t.operations {
+			c := t.cells[o][v]
 			if i == 0 {
 				fmt.Fprintf(out, " | %v", c.median.Round(time.Microsecond))
 			} else {

@@ -3,6 +3,7 @@ package redact_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,6 +36,34 @@ func TestMatch(t *testing.T) {
 	var none *redact.Matcher
 	if none.Match("password") {
 		t.Error("a nil Matcher matched")
+	}
+}
+
+// What a document looks like at first sight hides no key.
+func TestKeysThatMatchInOtherLetters(t *testing.T) {
+	t.Parallel()
+	m := matcher(t, "*secret*key", "a/b", "\u017ftraight")
+	for document, want := range map[string]string{
+		`{"My_SECRET_Key":1}`:     `{"My_SECRET_Key":"[redacted]"}`,
+		`{"\u017fecret key":1}`:   `{"\u017fecret key":"[redacted]"}`,
+		`{"a\/b":1}`:              `{"a\/b":"[redacted]"}`,
+		`{"STRAIGHT":1}`:          `{"STRAIGHT":"[redacted]"}`,
+		`{"secret":1,"key":"ab"}`: `{"secret":1,"key":"ab"}`,
+	} {
+		if got := string(m.JSON(json.RawMessage(document))); got != want {
+			t.Errorf("JSON(%s) = %s, want %s", document, got, want)
+		}
+	}
+}
+
+// Names are remembered up to a limit, and matched beyond it all the same.
+func TestManyNames(t *testing.T) {
+	t.Parallel()
+	m := matcher(t, "secret*")
+	for i := range 10_000 {
+		if m.Match(fmt.Sprint("n", i)) || !m.Match(fmt.Sprint("secret", i)) {
+			t.Fatalf("name %d is taken for another", i)
+		}
 	}
 }
 
