@@ -19,7 +19,7 @@ var snippetImports = map[string]string{
 	"repository": module + "/repository", "sqlrepo": module + "/repository/sqlrepo", "redisrepo": module + "/repository/redisrepo",
 	"cloudwatchrepo": module + "/repository/cloudwatchrepo", "cloudwatchtest": module + "/repository/cloudwatchrepo/cloudwatchtest",
 	"awsconfig": "github.com/aws/aws-sdk-go-v2/config", "cloudwatchlogs": "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs",
-	"outbox": module + "/outbox", "otelaudit": module + "/otelaudit", "otel": "go.opentelemetry.io/otel",
+	"outbox": module + "/outbox", "pgpipe": module + "/pgpipe", "otelaudit": module + "/otelaudit", "otel": "go.opentelemetry.io/otel",
 	"redis": "github.com/redis/go-redis/v9", "time": "time", "os": "os", "errors": "errors", "strconv": "strconv",
 	"http": "net/http", "netip": "net/netip", "actions": module + "/actions", "middleware": module + "/middleware",
 	"history": module + "/history", "admin": module + "/admin", "export": module + "/export", "xlsx": module + "/export/xlsx",
