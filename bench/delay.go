@@ -28,7 +28,7 @@ func distant(server string) (addr string, close func() error, err error) {
 			}
 			back, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", server)
 			if err != nil {
-				front.Close()
+				shut(front)
 				continue
 			}
 			go late(front, back)
@@ -36,6 +36,11 @@ func distant(server string) (addr string, close func() error, err error) {
 		}
 	}()
 	return listener.Addr().String(), listener.Close, nil
+}
+
+// shut ends a connection that either side may have ended.
+func shut(conn net.Conn) {
+	_ = conn.Close() //nolint:errcheck // see above
 }
 
 // piece is what was read at once, and when it arrives.
@@ -57,17 +62,17 @@ func late(from, to net.Conn) {
 			}
 			if err != nil {
 				if !errors.Is(err, io.EOF) {
-					from.Close()
+					shut(from)
 				}
 				return
 			}
 		}
 	}()
-	defer to.Close()
+	defer shut(to)
 	for p := range pieces {
 		time.Sleep(time.Until(p.due))
 		if _, err := to.Write(p.data); err != nil {
-			from.Close()
+			shut(from)
 			for range pieces { // until the reader has noticed
 			}
 			return

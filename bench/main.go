@@ -10,6 +10,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -69,7 +70,8 @@ func (w work) run(ctx context.Context) (missed int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	fmt.Printf("%s, %s/%s, %d CPUs\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	var report bytes.Buffer
+	fmt.Fprintf(&report, "%s, %s/%s, %d CPUs\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	for _, s := range settings() {
 		if !strings.HasPrefix(s.name, w.settings) {
 			continue
@@ -79,8 +81,11 @@ func (w work) run(ctx context.Context) (missed int, err error) {
 		if err != nil {
 			return missed, fmt.Errorf("%s: %w", s.name, err)
 		}
-		table.print(os.Stdout)
-		missed += table.judge(os.Stdout, goals)
+		table.print(&report)
+		missed += table.judge(&report, goals)
+		if _, err := report.WriteTo(os.Stdout); err != nil {
+			return missed, err
+		}
 	}
 	return missed, nil
 }

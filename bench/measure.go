@@ -33,7 +33,7 @@ type table struct {
 	setting    string
 	operations []string
 	variants   []string
-	cells    map[string]map[string]cell
+	cells      map[string]map[string]cell
 }
 
 // measure runs all operations of all variants in turns.
@@ -107,7 +107,9 @@ func compare(base, times []time.Duration) cell {
 	return c
 }
 
-func ratio(base, times []time.Duration) float64 { return float64(median(times)) / float64(median(base)) }
+func ratio(base, times []time.Duration) float64 {
+	return float64(median(times)) / float64(median(base))
+}
 
 func median(times []time.Duration) time.Duration {
 	sorted := slices.SortedFunc(slices.Values(times), cmp.Compare[time.Duration])

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"fmt"
-	"io"
 	"time"
 )
 
@@ -26,7 +26,7 @@ func readGoals() (goals []goal, err error) {
 }
 
 // print prints the ratios as a table of Markdown.
-func (t *table) print(out io.Writer) {
+func (t *table) print(out *bytes.Buffer) {
 	fmt.Fprintf(out, "\n## %s\n\n|", t.setting)
 	for _, o := range t.operations {
 		fmt.Fprintf(out, " | %s", o)
@@ -52,7 +52,7 @@ func (t *table) print(out io.Writer) {
 
 // judge prints the goals of the setting and returns how many are missed by more
 // than the tolerance.
-func (t *table) judge(out io.Writer, goals []goal) (missed int) {
+func (t *table) judge(out *bytes.Buffer, goals []goal) (missed int) {
 	fmt.Fprint(out, "\n| operation | variant | ratio | goal | met |\n|---|---|---|---|---|\n")
 	for _, g := range goals {
 		c, measured := t.cells[g.Operation][g.Variant]

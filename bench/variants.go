@@ -86,7 +86,9 @@ func naive(db *gorm.DB) error {
 		beside, _ := db.Statement.Context.Value(besideKey{}).(bool)
 		return beside || db.Statement.Table != "accounts" || db.Error != nil
 	}
-	session := func(db *gorm.DB) *gorm.DB { return db.Session(&gorm.Session{NewDB: true, SkipDefaultTransaction: true}) }
+	session := func(db *gorm.DB) *gorm.DB {
+		return db.Session(&gorm.Session{NewDB: true, SkipDefaultTransaction: true})
+	}
 	before := func(db *gorm.DB) {
 		if off(db) {
 			return

@@ -71,8 +71,10 @@ func overTLS(t *testing.T, config *pgx.ConnConfig) {
 // encrypted passes what comes over TLS from the front on to the back, until
 // one of them ends.
 func encrypted(front, back net.Conn, config *tls.Config) {
-	defer back.Close()
-	defer front.Close()
+	end := func() {
+		_, _ = front.Close(), back.Close() //nolint:errcheck // each is closed by either side
+	}
+	defer end()
 	request := make([]byte, 8) // SSLRequest
 	if _, err := io.ReadFull(front, request); err != nil {
 		return
@@ -82,7 +84,7 @@ func encrypted(front, back net.Conn, config *tls.Config) {
 	}
 	secure := tls.Server(front, config)
 	go func() {
-		defer back.Close()
+		defer end()
 		_, _ = io.Copy(back, secure) //nolint:errcheck // the end of a connection, whatever ended it
 	}()
 	_, _ = io.Copy(secure, back) //nolint:errcheck // see above
