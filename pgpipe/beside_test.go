@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,10 +24,13 @@ type app struct {
 	*testing.T
 	db         *sql.DB
 	config     pgx.ConnConfig
+	mutex      sync.Mutex // database/sql rolls back in a goroutine when a context ends
 	transcript []string
 }
 
 func (a *app) say(format string, args ...any) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
 	a.transcript = append(a.transcript, fmt.Sprintf(format, args...))
 }
 
@@ -199,7 +203,7 @@ func transcript(t *testing.T, run func(a *app), setUp func(t *testing.T, config 
 	a.transcript = nil
 	run(a)
 	stats := a.db.Stats()
-	a.say("in use %d, waited %d, closed %d %d %d", stats.InUse, stats.WaitCount, stats.MaxIdleClosed, stats.MaxIdleTimeClosed, stats.MaxLifetimeClosed)
+	a.say("in use %d, closed %d %d %d", stats.InUse, stats.MaxIdleClosed, stats.MaxIdleTimeClosed, stats.MaxLifetimeClosed)
 	a.query(a.db, "SELECT 'it goes on'")
 	return a.transcript
 }

@@ -316,6 +316,7 @@ var programs = map[string]func(a *app){
 		})
 	},
 	"a context that ends": func(a *app) {
+		a.db.SetMaxOpenConns(1) // what comes next waits for the rollback
 		ctx, cancel := context.WithCancel(a.Context())
 		tx, err := a.db.BeginTx(ctx, nil)
 		a.err("begin", err)
