@@ -170,7 +170,7 @@ func soak(t *testing.T, db, beside *gorm.DB, long time.Duration) {
 	})
 	group.Wait()
 	t.Logf("%d pieces of work were done, %d failed", done.Load(), failed.Load())
-	if done.Load() < 100 || failed.Load() < 10 {
+	if done.Load() < 10 || failed.Load() == 0 {
 		t.Errorf("%d pieces of work were done and %d failed, so nothing was tested", done.Load(), failed.Load())
 	}
 }
