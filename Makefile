@@ -1,5 +1,5 @@
 # make test   everything, on every database; starts the servers it needs
-# make bench  what auditing costs, beside plain GORM and other ways; half an hour
+# make bench  what auditing costs, beside plain GORM and other ways; some minutes
 # make lint   formatting, vet, linters, module file
 # make fmt    format all files
 

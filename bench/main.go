@@ -2,7 +2,9 @@
 // through several ways of auditing, in turns within one process, so that only
 // ratios count and a busy machine is busy for all.
 //
-//	go run . [-only PostgreSQL] [-variant eventaudit] [-operation Create] [-rounds 60] [-cpuprofile file]
+//	go run . [-only ^PostgreSQL$] [-variant pgpipe] [-operation '^Create 1$'] [-rounds 60] [-cpuprofile file]
+//
+// What is measured is chosen by regular expressions; plain GORM always is.
 //
 // PostgreSQL and MariaDB are reached as in the tests, by EVENT_AUDIT_TEST_POSTGRES
 // and EVENT_AUDIT_TEST_MYSQL; make bench sets them. The goals are in goals.json.
@@ -17,16 +19,22 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime"
 	"runtime/pprof"
-	"strings"
 )
 
 func main() {
 	var w work
-	flag.StringVar(&w.settings, "only", "", "measure the settings whose names begin with this")
-	flag.StringVar(&w.variants, "variant", "", "measure plain GORM and the variants whose names begin with this")
-	flag.StringVar(&w.operations, "operation", "", "measure the operations whose names begin with this")
+	pattern := func(into **regexp.Regexp) func(string) error {
+		return func(text string) (err error) {
+			*into, err = regexp.Compile(text)
+			return err
+		}
+	}
+	flag.Func("only", "measure the settings whose names match", pattern(&w.settings))
+	flag.Func("variant", "measure plain GORM and the variants whose names match", pattern(&w.variants))
+	flag.Func("operation", "measure the operations whose names match", pattern(&w.operations))
 	flag.IntVar(&w.rounds, "rounds", 60, "how often each operation is measured; large ones a quarter as often")
 	profile := flag.String("cpuprofile", "", "write a CPU profile to this file")
 	flag.Parse()
@@ -41,9 +49,9 @@ func main() {
 	}
 }
 
-// work is what is asked for.
+// work is what is asked for; without a pattern it is everything.
 type work struct {
-	settings, variants, operations string
+	settings, variants, operations *regexp.Regexp
 	rounds                         int
 }
 
@@ -72,10 +80,7 @@ func (w work) run(ctx context.Context) (missed int, err error) {
 	}
 	var report bytes.Buffer
 	fmt.Fprintf(&report, "%s, %s/%s, %d CPUs\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	for _, s := range settings() {
-		if !strings.HasPrefix(s.name, w.settings) {
-			continue
-		}
+	for _, s := range chosen(settings(), w.settings, func(s setting) string { return s.name }) {
 		s.variants = append(s.variants[:1:1], chosen(s.variants[1:], w.variants, func(v variant) string { return v.name })...)
 		table, err := s.measure(ctx, chosen(operations, w.operations, func(o operation) string { return o.name }), w.rounds)
 		if err != nil {
@@ -90,10 +95,10 @@ func (w work) run(ctx context.Context) (missed int, err error) {
 	return missed, nil
 }
 
-// chosen returns those whose names begin so.
-func chosen[T any](all []T, prefix string, name func(T) string) (some []T) {
+// chosen returns those whose names match.
+func chosen[T any](all []T, pattern *regexp.Regexp, name func(T) string) (some []T) {
 	for _, one := range all {
-		if strings.HasPrefix(name(one), prefix) {
+		if pattern == nil || pattern.MatchString(name(one)) {
 			some = append(some, one)
 		}
 	}

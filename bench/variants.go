@@ -154,8 +154,8 @@ func naive(db *gorm.DB) error {
 	)
 }
 
-// trigger creates triggers. They are off while rows are prepared only in so
-// far as that is not measured.
+// trigger creates triggers. They run while rows are prepared, too, which is
+// not measured.
 func trigger(texts ...string) func(db *gorm.DB) error {
 	return func(db *gorm.DB) error {
 		if err := db.AutoMigrate(&logged{}); err != nil {

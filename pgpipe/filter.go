@@ -11,8 +11,8 @@ import (
 )
 
 // filter stands between pgx and the connection: pgx reads from it and writes to
-// it. It holds messages back and makes up their replies, and sends
-// them in one write with what comes next.
+// it. It holds messages back and makes up their replies, and sends them in one
+// write with what comes next.
 //
 // While it holds a BEGIN, pgx takes the connection for one in a transaction and
 // the server knows of none. From that follow the rules that the code keeps to:
@@ -42,8 +42,8 @@ type filter struct {
 	broken error
 	// status is the state of the transaction that pgx knows.
 	status byte
-	// marked are the prepared statements that may be deferred, by name.
-	marked map[string]bool
+	// known are the prepared statements that are not like others, by name.
+	known map[string]trait
 
 	// begin is the BEGIN that is held back, empty if there is none.
 	begin string
@@ -86,7 +86,7 @@ type reply struct {
 }
 
 func newFilter(w io.Writer) *filter {
-	return &filter{w: w, chunk: make([]byte, 8<<10), marked: map[string]bool{}}
+	return &filter{w: w, chunk: make([]byte, 8<<10), known: map[string]trait{}}
 }
 
 // Read gives pgx what it is to read: replies that were made up, then what

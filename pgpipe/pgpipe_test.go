@@ -3,10 +3,14 @@ package pgpipe_test
 import (
 	"database/sql"
 	"errors"
+	"io"
+	"net"
+	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/eventaudit/eventaudit/internal/testdb"
 	"github.com/eventaudit/eventaudit/pgpipe"
@@ -58,6 +62,34 @@ func number(t *testing.T, db *sql.DB, query string) (n int) {
 
 const note = pgpipe.Deferred + "INSERT INTO notes VALUES ($1)"
 
+// The login is bound to the TLS channel where the program insists on that,
+// which pgx can do on its own connection only.
+func TestChannelBindingIsLeftToPgx(t *testing.T) {
+	t.Parallel()
+	for binding, wrapped := range map[string]bool{"require": false, "prefer": true} {
+		config, err := pgx.ParseConfig(testdb.New(t, testdb.Postgres).DSN())
+		if err != nil {
+			t.Fatal(err)
+		}
+		config.ChannelBinding = binding
+		var met []bool
+		build := config.BuildFrontend
+		config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+			_, ok := w.(interface{ NetConn() net.Conn })
+			met = append(met, ok)
+			return build(r, w)
+		}
+		db := sql.OpenDB(pgpipe.Connector(*config))
+		t.Logf("with %s: %v", binding, db.Ping()) // there is no TLS to bind to
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+		if len(met) == 0 || slices.Contains(met, !wrapped) {
+			t.Errorf("with channel_binding=%s the connections are wrapped: %v", binding, met)
+		}
+	}
+}
+
 // A deferred statement that fails fails the COMMIT, and nothing is stored.
 func TestFailureOfWhatWasDeferred(t *testing.T) {
 	t.Parallel()
@@ -102,6 +134,41 @@ func TestSavepoints(t *testing.T) {
 	}
 	if sum := number(t, db, "SELECT sum(n) FROM notes"); sum != 5 {
 		t.Errorf("the sum is %d, want 5", sum)
+	}
+}
+
+// So it is when the ROLLBACK TO is a prepared statement or begins with a
+// comment, as those of programs do that prepare or trace everything.
+func TestSavepointsInOtherWords(t *testing.T) {
+	t.Parallel()
+	for name, steps := range map[string][]step{
+		"prepared":      {statement(note, -1), prepared("ROLLBACK TO here")},
+		"commented":     {statement(note, -1), statement("/* back */ ROLLBACK TO here")},
+		"both":          {statement(note, -1), prepared("/* back */ ROLLBACK TO here")},
+		"after a close": {prepared(note, -1), prepared("ROLLBACK TO here")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := open(t)
+			tx, err := db.Begin()
+			if err != nil {
+				t.Fatal(err)
+			}
+			exec(t, tx, note, 1)
+			exec(t, tx, "SAVEPOINT here")
+			for _, step := range steps {
+				if err := step.do(tx); err != nil {
+					t.Errorf("%s: %v", step.name, err)
+				}
+			}
+			exec(t, tx, note, 4)
+			if err := tx.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			if sum := number(t, db, "SELECT sum(n) FROM notes"); sum != 5 {
+				t.Errorf("the sum is %d, want 5", sum)
+			}
+		})
 	}
 }
 

@@ -53,7 +53,7 @@ func drawStep(t *rapid.T) step {
 		statement("INSERT INTO things VALUES ($1)", n), statement(note, n), statement(note, n), prepared(note, n),
 		statement(fmt.Sprintf("INSERT INTO things VALUES (%d)", n)), statement(fmt.Sprintf("%s (%d)", note[:len(note)-len(" ($1)")], n)),
 		statement("SAVEPOINT " + name), statement("ROLLBACK TO SAVEPOINT " + name), statement("RELEASE SAVEPOINT " + name),
-		prepared("SAVEPOINT " + name), prepared("ROLLBACK TO SAVEPOINT " + name),
+		prepared("SAVEPOINT " + name), prepared("ROLLBACK TO SAVEPOINT " + name), statement("/* back */ ROLLBACK TO " + name),
 		counting, statement("SELECT 1/$1::int", n), statement(note, "no number"), statement("SELEC"),
 	}).Draw(t, "step")
 	t.Logf("%s", drawn.name)
@@ -83,7 +83,7 @@ func TestRandomProgramsStoreTheSame(t *testing.T) {
 			}
 			tables(t, plain)
 			rapid.Check(t, func(rt *rapid.T) {
-				steps := rapid.SliceOfN(rapid.Custom(drawStep), 0, 8).Draw(rt, "steps")
+				steps := rapid.SliceOfN(rapid.Custom(drawStep), 0, 12).Draw(rt, "steps")
 				ends := rapid.Bool().Draw(rt, "commits")
 				if diff := cmp.Diff(performed(rt, plain, steps, ends), performed(rt, piped, steps, ends)); diff != "" {
 					rt.Errorf("without and with pipelining:\n%s", diff)

@@ -30,6 +30,7 @@ func (f *filter) pass(p []byte) (wire []byte, err error) {
 		return p, nil
 	}
 	s := f.look(p)
+	f.rollback = s.undoes
 	switch {
 	case s.query:
 		return f.query(p, s.sql)
@@ -38,7 +39,7 @@ func (f *filter) pass(p []byte) (wire []byte, err error) {
 		return nil, nil
 	case f.begin == "" && f.deferred == 0:
 		return p, nil
-	case s.closes:
+	case s.closes, s.undoes:
 		return f.after(p)
 	case s.oneTurn:
 		return f.with(p), nil
@@ -56,6 +57,9 @@ type sent struct {
 	// closes says that it closes a statement and does nothing else. Pgx does not
 	// read to the end of the turn when that fails.
 	closes bool
+	// undoes says that a ROLLBACK or a ROLLBACK TO is among it, which is to
+	// succeed whatever was before.
+	undoes bool
 	// deferred says that it runs a statement with the mark and does nothing
 	// else, parses and describes what it does on the way.
 	deferred, parses, describes bool
@@ -74,12 +78,16 @@ func (f *filter) look(p []byte) (s sent) {
 		case msgQuery:
 			s.query = len(kinds) == 0 && len(rest) == 0
 			s.sql, _ = text(m.body())
+			s.undoes = undoes(s.sql)
 		case msgParse:
-			f.mark(parsed(m))
+			name, sql := parsed(m)
+			f.learn(name, sql)
+			s.undoes = s.undoes || f.known[name] == undoing
 		case msgClose:
-			f.mark(closed(m), "")
+			delete(f.known, closed(m))
 		case msgBind:
-			s.deferred = f.marked[bound(m)]
+			kind := f.known[bound(m)]
+			s.deferred, s.undoes = kind == deferrable, s.undoes || kind == undoing
 		case msgSync:
 			syncs++
 		}
@@ -102,12 +110,23 @@ func (f *filter) look(p []byte) (s sent) {
 	return s
 }
 
-// mark remembers whether the statement of that name may be deferred.
-func (f *filter) mark(name, sql string) {
-	if strings.HasPrefix(sql, Deferred) {
-		f.marked[name] = true
-	} else {
-		delete(f.marked, name)
+// trait is what the filter has to know of a prepared statement.
+type trait byte
+
+const (
+	deferrable trait = iota + 1
+	undoing
+)
+
+// learn remembers the statement of that name, if there is something to know.
+func (f *filter) learn(name, sql string) {
+	switch {
+	case strings.HasPrefix(sql, Deferred):
+		f.known[name] = deferrable
+	case undoes(sql):
+		f.known[name] = undoing
+	default:
+		delete(f.known, name)
 	}
 }
 
@@ -150,7 +169,6 @@ func (f *filter) query(p []byte, sql string) (wire []byte, err error) {
 	case sql == "rollback":
 		f.forget()
 	}
-	f.rollback = undoes(sql)
 	return f.after(p)
 }
 
@@ -170,11 +188,16 @@ func (f *filter) after(p []byte) (wire []byte, err error) {
 	return f.use(append(wire, p...)), nil
 }
 
-// undoes reports whether the SQL is a ROLLBACK or a ROLLBACK TO.
+// undoes reports whether the SQL is a ROLLBACK or a ROLLBACK TO. Comments may
+// stand before it, as programs write them for their traces.
 func undoes(sql string) bool {
-	first, _, _ := strings.Cut(strings.TrimSpace(sql), " ")
-	first = strings.ToLower(strings.TrimSuffix(first, ";"))
-	return first == "rollback" || first == "abort"
+	sql = strings.TrimSpace(sql)
+	for strings.HasPrefix(sql, "/*") {
+		_, after, _ := strings.Cut(sql, "*/")
+		sql = strings.TrimSpace(after)
+	}
+	word := sql[:min(len(sql), len("rollback"))]
+	return strings.EqualFold(word, "rollback") || len(word) >= len("abort") && strings.EqualFold(word[:len("abort")], "abort")
 }
 
 // end answers for a transaction of which the server knows nothing.
