@@ -32,18 +32,25 @@ type bufferColumn struct {
 	scanType       reflect.Type
 }
 
-// fetch runs a statement that returns rows and reads them all, into memory if
-// they are to be kept there.
-func fetch(ctx context.Context, conn gorm.ConnPool, text string, args []any, keep bool) (*buffer, error) {
+// reading says how rows are read.
+type reading struct {
+	// keep has all of them in memory.
+	keep bool
+	// untyped leaves out what is known of the columns besides their names.
+	untyped bool
+}
+
+// fetch runs a statement that returns rows and reads them all.
+func fetch(ctx context.Context, conn gorm.ConnPool, text string, args []any, how reading) (*buffer, error) {
 	rows, err := conn.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, err
 	}
-	return readAll(rows, keep)
+	return readAll(rows, how)
 }
 
 // fetchPrepared is fetch by way of a prepared statement.
-func fetchPrepared(ctx context.Context, conn gorm.ConnPool, text string, args []any, keep bool) (b *buffer, err error) {
+func fetchPrepared(ctx context.Context, conn gorm.ConnPool, text string, args []any, how reading) (b *buffer, err error) {
 	stmt, err := conn.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
@@ -57,37 +64,52 @@ func fetchPrepared(ctx context.Context, conn gorm.ConnPool, text string, args []
 	if err != nil {
 		return nil, err
 	}
-	return readAll(rows, keep)
+	return readAll(rows, how)
 }
 
-func readAll(rows *sql.Rows, keep bool) (b *buffer, err error) {
+func readAll(rows *sql.Rows, how reading) (b *buffer, err error) {
 	defer func() {
 		if closing := rows.Close(); err == nil {
 			err = closing
 		}
 	}()
-	types, err := rows.ColumnTypes()
-	if err != nil {
+	b = &buffer{}
+	if b.columns, err = columnsOf(rows, how); err != nil {
 		return nil, err
 	}
-	b = &buffer{columns: make([]bufferColumn, len(types))}
-	for i, t := range types {
-		b.columns[i] = bufferColumn{t.Name(), t.DatabaseTypeName(), t.ScanType()}
-	}
-	targets := make([]any, len(types))
+	targets := make([]any, len(b.columns))
 	for rows.Next() {
-		values := make([]any, len(types))
+		values := make([]any, len(b.columns))
 		for i := range values {
 			targets[i] = &values[i]
 		}
 		if err := rows.Scan(targets...); err != nil {
 			return nil, err
 		}
-		if err := b.add(values, keep); err != nil {
+		if err := b.add(values, how.keep); err != nil {
 			return b, err
 		}
 	}
 	return b, rows.Err()
+}
+
+func columnsOf(rows *sql.Rows, how reading) ([]bufferColumn, error) {
+	names, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	columns := make([]bufferColumn, len(names))
+	if how.untyped {
+		for i, name := range names {
+			columns[i].name = name
+		}
+		return columns, nil
+	}
+	types, err := rows.ColumnTypes()
+	for i, t := range types {
+		columns[i] = bufferColumn{t.Name(), t.DatabaseTypeName(), t.ScanType()}
+	}
+	return columns, err
 }
 
 func (b *buffer) add(values []any, keep bool) (err error) {

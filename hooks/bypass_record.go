@@ -52,7 +52,7 @@ func (r *recording) QueryRowContext(ctx context.Context, query string, args ...a
 // ones; without columns there is none.
 func (r *recording) fetch(ctx context.Context, query string, args []any) (rows *buffer, err error) {
 	err = r.run(ctx, func(conn gorm.ConnPool) (int64, error) {
-		rows, err = fetch(ctx, conn, query, args, true)
+		rows, err = fetch(ctx, conn, query, args, reading{keep: true})
 		if err != nil || !r.parsed.counted || len(rows.columns) == 0 {
 			return uncounted, err
 		}

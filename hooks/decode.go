@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gorm.io/gorm"
 
@@ -49,7 +51,7 @@ func (t *Table) decoder(ctx context.Context) (func(cell json.RawMessage, typeNam
 		return decodeSQLite, nil
 	}
 	// Whether and in which zone times are parsed is a setting of the driver's.
-	sample, err := fetch(ctx, connpool.Unwrap(t.statement.ConnPool), "SELECT CAST('2000-01-02 03:04:05' AS DATETIME)", nil, true)
+	sample, err := fetch(ctx, connpool.Unwrap(t.statement.ConnPool), "SELECT CAST('2000-01-02 03:04:05' AS DATETIME)", nil, reading{keep: true})
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +131,9 @@ func number(text string) (any, error) {
 
 // plainText returns the text of a string, and everything else as it is written.
 func plainText(cell json.RawMessage) string {
+	if len(cell) > 1 && cell[0] == '"' && bytes.IndexByte(cell, '\\') < 0 && utf8.Valid(cell) {
+		return string(cell[1 : len(cell)-1])
+	}
 	var text string
 	if json.Unmarshal(cell, &text) == nil {
 		return text
@@ -137,8 +142,11 @@ func plainText(cell json.RawMessage) string {
 }
 
 func bytesCell(cell json.RawMessage) ([]byte, bool) {
+	if !bytes.HasPrefix(cell, []byte(`{"base64":"`)) {
+		return nil, false
+	}
 	var object struct{ Base64 []byte }
-	if !strings.HasPrefix(string(cell), `{"base64":"`) || json.Unmarshal(cell, &object) != nil {
+	if json.Unmarshal(cell, &object) != nil {
 		return nil, false
 	}
 	return object.Base64, true

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -20,37 +21,81 @@ func documentRow(_ *table, name string) string {
 	return "row_to_json(" + name + ".*)::text"
 }
 
-// fromDocuments reads the images from a buffer of one column of documents.
+// fromDocuments reads the images from a buffer whose first column has the
+// documents.
 func (c *capturer) fromDocuments(t *table, b *buffer) (*images, error) {
-	set := &images{rows: make([]image, len(b.values))}
-	var names []string
+	if len(b.values) == 0 {
+		return noImages(), nil
+	}
+	set := &images{layout: t.known(), rows: make([]image, len(b.values))}
 	for i, values := range b.values {
 		text, ok := values[0].(string)
 		if !ok {
 			return nil, fmt.Errorf("hooks: a row came as %T instead of a document", values[0])
 		}
-		var cells [][]byte
-		var err error
-		if names, cells, err = splitObject([]byte(text), names); err != nil {
+		row := &set.rows[i]
+		if err := c.split(set, t, row, []byte(text)); err != nil {
 			return nil, fmt.Errorf("hooks: a row came as a broken document: %w", err)
 		}
-		set.rows[i].cells = cells
 		if len(values) > 1 {
-			set.rows[i].place = values[1]
+			row.place = values[1]
 		}
-	}
-	c.setColumns(set, t, names)
-	for i := range set.rows {
-		row := &set.rows[i]
-		for _, place := range set.keys {
-			row.raw = append(row.raw, parameter(row.cells[place]))
+		row.raw = make([]any, len(set.keys))
+		for j, place := range set.keys {
+			row.raw[j] = parameter(row.cells[place])
 		}
-		for place, column := range set.columns {
-			row.cells[place] = presentDocument(row.cells[place], t.facts.types[column.name])
+		for place := range set.columns {
+			row.cells[place] = presentDocument(row.cells[place], set.columns[place].kind)
 		}
 		row.key = set.keyOf(row.cells)
 	}
 	return set, nil
+}
+
+// split cuts a document into the cells of the row. The first row of a set
+// names the columns, unless they are known.
+func (c *capturer) split(set *images, t *table, row *image, text []byte) (err error) {
+	if set.layout != nil {
+		if cells, ok := set.cells(text); ok {
+			row.cells = cells
+			return nil
+		}
+	}
+	var names []string
+	if names, row.cells, err = splitObject(text); err != nil {
+		return err
+	}
+	if row == &set.rows[0] {
+		set.layout = c.layoutOf(t, names)
+	}
+	if !set.has(names) {
+		return errors.New("its columns are not those of the row before")
+	}
+	return nil
+}
+
+// cells cuts a document that has the columns of the layout, as row_to_json
+// writes them; ok is false for any other.
+func (l *layout) cells(text []byte) (cells [][]byte, ok bool) {
+	cells = make([][]byte, len(l.columns))
+	before := byte('{')
+	for i := range l.columns {
+		if len(text) == 0 || text[0] != before {
+			return nil, false
+		}
+		label := l.columns[i].label
+		if text = text[1:]; len(text) < len(label) || string(text[:len(label)]) != label {
+			return nil, false
+		}
+		text = text[len(label):]
+		end := valueEnd(text)
+		if end <= 0 {
+			return nil, false
+		}
+		cells[i], text = text[:end:end], text[end:]
+		before = ','
+	}
+	return cells, string(text) == "}"
 }
 
 // parameter turns a cell into a value that PostgreSQL takes for the column it
@@ -59,11 +104,7 @@ func parameter(cell []byte) any {
 	if string(cell) == "null" {
 		return nil
 	}
-	var text string
-	if cell[0] == '"' && json.Unmarshal(cell, &text) == nil {
-		return text
-	}
-	return string(cell)
+	return plainText(cell)
 }
 
 // presentDocument brings a cell to the form that events have on every
@@ -82,6 +123,10 @@ func presentDocument(cell []byte, typeName string) []byte {
 			}
 		}
 	case "timestamptz":
+		if inUTC(cell) {
+			end := len(cell) - len(`+00:00"`)
+			return append(cell[:end], `Z"`...)
+		}
 		if text, ok := parameter(cell).(string); ok {
 			if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
 				return appendTime(nil, at.UTC(), time.RFC3339Nano)
@@ -117,10 +162,35 @@ func bytesOf(text string) ([]byte, error) {
 	return raw, nil
 }
 
+// inUTC reports whether an instant is one of UTC as PostgreSQL writes it, with
+// a year of four digits: "2024-02-29T10:00:00.5+00:00".
+func inUTC(cell []byte) bool {
+	const shape = `"0000-00-00T00:00:00`
+	rest, ok := bytes.CutSuffix(cell, []byte(`+00:00"`))
+	if !ok || len(rest) < len(shape) {
+		return false
+	}
+	for i := range shape {
+		digit := '0' <= rest[i] && rest[i] <= '9'
+		if shape[i] == '0' && !digit || shape[i] != '0' && shape[i] != rest[i] {
+			return false
+		}
+	}
+	fraction := rest[len(shape):]
+	if len(fraction) == 0 {
+		return true
+	}
+	for _, b := range fraction[1:] {
+		if b < '0' || b > '9' {
+			return false
+		}
+	}
+	return fraction[0] == '.' && fraction[len(fraction)-1] != '0' && len(fraction) > 1
+}
+
 // splitObject cuts a JSON object that the database wrote into its names and
-// values. Known names, from a row before, are not decoded again.
-func splitObject(text []byte, known []string) (names []string, cells [][]byte, err error) {
-	names = known
+// values.
+func splitObject(text []byte) (names []string, cells [][]byte, err error) {
 	rest, ok := bytes.CutPrefix(text, []byte("{"))
 	if !ok {
 		return nil, nil, fmt.Errorf("%.40q is not an object", text)
@@ -133,21 +203,18 @@ func splitObject(text []byte, known []string) (names []string, cells [][]byte, e
 		if end < 0 || rest[0] != '"' {
 			return nil, nil, fmt.Errorf("no name at %.40q", rest)
 		}
-		if len(cells) == len(names) {
-			var name string
-			if err := json.Unmarshal(rest[:end], &name); err != nil {
-				return nil, nil, err
-			}
-			names = append(names, name)
+		var name string
+		if err := json.Unmarshal(rest[:end], &name); err != nil {
+			return nil, nil, err
 		}
 		if rest, ok = bytes.CutPrefix(bytes.TrimLeft(rest[end:], " \t\r\n"), []byte(":")); !ok {
-			return nil, nil, fmt.Errorf("no value for name %d", len(cells)+1)
+			return nil, nil, fmt.Errorf("no value for %q", name)
 		}
 		rest = bytes.TrimLeft(rest, " \t\r\n")
 		if end = valueEnd(rest); end < 0 {
-			return nil, nil, fmt.Errorf("value %d does not end", len(cells)+1)
+			return nil, nil, fmt.Errorf("the value of %q does not end", name)
 		}
-		cells = append(cells, rest[:end:end])
+		names, cells = append(names, name), append(cells, rest[:end:end])
 		rest = rest[end:]
 	}
 }

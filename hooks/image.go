@@ -3,7 +3,6 @@ package hooks
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"github.com/eventaudit/eventaudit/internal/redact"
@@ -24,28 +23,19 @@ type image struct {
 
 // images are rows of one table with the same columns.
 type images struct {
-	columns []imageColumn
-	types   []string // of the columns; empty where rows are documents
-	keys    []int    // places of the key columns; empty when the table has none
-	rows    []image
+	*layout
+	types []string // of the columns; empty where rows are documents
+	rows  []image
 }
 
-// imageColumn is a column with what the rules say about it.
-type imageColumn struct {
-	name           string
-	redact, ignore bool
-	// soft marks a column that says whether the row is soft-deleted.
-	soft bool
-	// drop keeps the column out of the trail.
-	drop bool
-}
+// noImages are no rows, of no columns.
+func noImages() *images { return &images{layout: &layout{}} }
 
 // imagesOf returns the rows of a buffer that holds whole rows of the table.
 func (c *capturer) imagesOf(t *table, b *buffer) (*images, error) {
 	if c.dialect.documents {
 		return c.fromDocuments(t, b)
 	}
-	set := &images{rows: make([]image, len(b.values))}
 	names, types := make([]string, len(b.columns)), make([]string, len(b.columns))
 	for i, column := range b.columns {
 		names[i], types[i] = column.name, column.typeName
@@ -53,8 +43,7 @@ func (c *capturer) imagesOf(t *table, b *buffer) (*images, error) {
 			types[i] = declared
 		}
 	}
-	set.types = types
-	c.setColumns(set, t, names)
+	set := &images{layout: c.layoutOf(t, names), types: types, rows: make([]image, len(b.values))}
 	for i, values := range b.values {
 		row := &set.rows[i]
 		row.cells = c.encodeRow(values, types)
@@ -77,30 +66,10 @@ func (c *capturer) encodeRow(values []any, types []string) [][]byte {
 	return cells
 }
 
-// setColumns fills in what the rules say about the columns.
-func (c *capturer) setColumns(set *images, t *table, names []string) {
-	set.columns = make([]imageColumn, len(names))
-	t.rules.mutex.RLock()
-	defer t.rules.mutex.RUnlock()
-	for i, name := range names {
-		set.columns[i] = imageColumn{
-			name:   name,
-			redact: c.mask.Match(name) || t.among(t.rules.redact, name),
-			ignore: t.among(t.rules.ignore, name),
-			soft:   t.among(t.rules.erase, name),
-			drop:   t.among(t.rules.drop, name),
-		}
-	}
-	for _, key := range t.keys {
-		if place := slices.Index(names, key); place >= 0 { // without rows there are no names
-			set.keys = append(set.keys, place)
-		}
-	}
-}
-
 // keyOf returns the identity of a row by its cells.
 func (set *images) keyOf(cells [][]byte) string {
-	var key []byte
+	var memory [64]byte
+	key := memory[:0]
 	for _, place := range set.keys {
 		key = append(append(key, cells[place]...), ',')
 	}
@@ -133,9 +102,8 @@ func (set *images) id(row image, keys []int) string {
 		return ""
 	case 1:
 		cell := id(keys[0])
-		var plain string
-		if err := json.Unmarshal(cell, &plain); err == nil && cell[0] == '"' {
-			return plain
+		if len(cell) > 0 && cell[0] == '"' {
+			return plainText(cell)
 		}
 		return string(cell)
 	default:
@@ -155,7 +123,8 @@ func (set *images) id(row image, keys []int) string {
 func (set *images) document(into []byte, row image, mask *redact.Matcher, chosen func(i int) bool) []byte {
 	into = append(into, '{')
 	first := true
-	for i, column := range set.columns {
+	for i := range set.columns {
+		column := &set.columns[i]
 		if column.drop || !chosen(i) {
 			continue
 		}
@@ -163,8 +132,7 @@ func (set *images) document(into []byte, row image, mask *redact.Matcher, chosen
 			into = append(into, ',')
 		}
 		first = false
-		into = appendString(into, column.name)
-		into = append(into, ':')
+		into = append(into, column.label...)
 		into = append(into, masked(column, row.cells[i], mask)...)
 	}
 	return append(into, '}')
@@ -172,28 +140,45 @@ func (set *images) document(into []byte, row image, mask *redact.Matcher, chosen
 
 // masked returns a cell as it may be stored. Text that is a JSON document is
 // masked by its keys.
-func masked(column imageColumn, cell []byte, mask *redact.Matcher) []byte {
+func masked(column *imageColumn, cell []byte, mask *redact.Matcher) []byte {
 	if string(cell) == "null" {
 		return cell
 	}
 	if column.redact {
 		return []byte(`"` + redact.Mask + `"`)
 	}
-	var text string
-	if cell[0] == '"' && json.Unmarshal(cell, &text) == nil {
-		if clean, hid := maskText(mask, text); hid {
-			return appendString(nil, clean)
+	switch cell[0] {
+	case '"':
+		if mayBeDocument(cell[1:]) {
+			if clean, hid := maskText(mask, plainText(cell)); hid {
+				return appendString(nil, clean)
+			}
 		}
 		return cell
-	}
-	var bytes struct{ Base64 []byte }
-	if strings.HasPrefix(string(cell), `{"base64":"`) && json.Unmarshal(cell, &bytes) == nil {
-		if clean, hid := maskText(mask, string(bytes.Base64)); hid {
-			return appendBytes(nil, []byte(clean))
+	case '{':
+		if raw, ok := bytesCell(cell); ok {
+			if mayBeDocument(raw) {
+				if clean, hid := maskText(mask, string(raw)); hid {
+					return appendBytes(nil, []byte(clean))
+				}
+			}
+			return cell
 		}
-		return cell
 	}
 	return mask.JSON(cell)
+}
+
+// mayBeDocument reports whether text may begin like a JSON document: with white
+// space, maybe escaped, or with a bracket.
+func mayBeDocument(text []byte) bool {
+	if len(text) == 0 {
+		return false
+	}
+	switch text[0] {
+	case '{', '[', '\\', ' ', '\t', '\r', '\n':
+		return true
+	}
+	return false
 }
 
 // maskText masks text that is a JSON document.
@@ -208,7 +193,8 @@ func maskText(mask *redact.Matcher, text string) (clean string, hid bool) {
 // changes reports which columns differ, and whether any of them counts.
 func (set *images) changes(before, after image) (differs []bool, counts bool) {
 	differs = make([]bool, len(set.columns))
-	for i, column := range set.columns {
+	for i := range set.columns {
+		column := &set.columns[i]
 		differs[i] = !bytes.Equal(before.cells[i], after.cells[i])
 		counts = counts || differs[i] && !column.ignore && !column.drop
 	}
@@ -218,8 +204,8 @@ func (set *images) changes(before, after image) (differs []bool, counts bool) {
 // erased reports whether a row is soft-deleted: one of the columns that say
 // so is neither null nor zero.
 func (set *images) erased(row image) bool {
-	for i, column := range set.columns {
-		if !column.soft {
+	for i := range set.columns {
+		if !set.columns[i].soft {
 			continue
 		}
 		switch string(row.cells[i]) {

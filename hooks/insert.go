@@ -186,7 +186,7 @@ var errKeysUnknown = errors.New("hooks: the keys of the inserted rows cannot be 
 func (s *statement) selectInserted(done outcome) (*images, error) {
 	affected, err := done.result.RowsAffected()
 	if err != nil || affected == 0 {
-		return &images{}, err
+		return noImages(), err
 	}
 	if s.table.facts.moves { // the keys may be others by now
 		rows, err := s.arrived()

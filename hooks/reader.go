@@ -123,7 +123,7 @@ func (r *Reader) Table(tx *gorm.DB, model any) (*Table, error) {
 // learnTypes takes the types from a result, where the catalog has others.
 func (t *Table) learnTypes() error {
 	s := t.statement
-	none, err := fetch(s.own, connpool.Unwrap(s.ConnPool), "SELECT "+s.dialect.row(s.table, s.table.quoted())+" FROM "+s.table.quoted()+" WHERE 1 = 0", nil, true)
+	none, err := fetch(s.own, connpool.Unwrap(s.ConnPool), "SELECT "+s.dialect.row(s.table, s.table.quoted())+" FROM "+s.table.quoted()+" WHERE 1 = 0", nil, reading{keep: true})
 	if err != nil {
 		return err
 	}
@@ -158,8 +158,7 @@ func (t *Table) Silent(column string) bool {
 
 // SoftDeleted reports whether a row with these cells is soft-deleted.
 func (t *Table) SoftDeleted(cells map[string]json.RawMessage) bool {
-	set, row := &images{}, image{}
-	t.statement.setColumns(set, t.statement.table, t.Columns())
+	set, row := &images{layout: t.statement.layOut(t.statement.table, t.Columns())}, image{}
 	for _, column := range t.Columns() {
 		cell, ok := cells[column]
 		if !ok {
@@ -204,8 +203,7 @@ func (t *Table) stored(set *images, err error) ([]Stored, error) {
 
 // IDOf returns the id that the events of a row with these cells carry.
 func (t *Table) IDOf(cells map[string]json.RawMessage) string {
-	set := &images{}
-	t.statement.setColumns(set, t.statement.table, t.Keys())
+	set := &images{layout: t.statement.layOut(t.statement.table, t.Keys())}
 	row := image{}
 	for _, key := range t.Keys() {
 		row.cells = append(row.cells, cells[key])

@@ -65,7 +65,7 @@ func (s *statement) know() error {
 		}
 		return fmt.Errorf("hooks: table %s is not in the catalog", known.quoted())
 	}
-	known.facts = &found
+	known.facts, known.layouts = &found, &layouts{}
 	var keys []string
 	if model := s.db.Statement.Schema; model != nil {
 		keys = model.PrimaryFieldDBNames
@@ -192,7 +192,7 @@ func (s *statement) runQuery(conn gorm.ConnPool, text string, args []any) (own, 
 	if s.dialect.prepareReads {
 		read = fetchPrepared
 	}
-	all, err := read(s.ctx, conn, text, args, s.wantsRows || s.wantsAll)
+	all, err := read(s.ctx, conn, text, args, reading{keep: s.wantsRows || s.wantsAll, untyped: s.dialect.documents && !s.wantsRows})
 	s.closeLater(all)
 	if err != nil {
 		return nil, nil, err
@@ -234,7 +234,7 @@ func (s *statement) selectRows(from *gorm.Statement) (*buffer, error) {
 	if s.dialect.prepareReads {
 		read = fetchPrepared
 	}
-	all, err := read(s.own, connpool.Unwrap(s.ConnPool), from.SQL.String(), from.Vars, s.wantsAll)
+	all, err := read(s.own, connpool.Unwrap(s.ConnPool), from.SQL.String(), from.Vars, reading{keep: s.wantsAll, untyped: s.dialect.documents})
 	s.closeLater(all)
 	return all, err
 }

@@ -28,6 +28,8 @@ type table struct {
 	rules *columnRules
 	// facts is nil until the first change of the table is captured.
 	facts *facts
+	// layouts has what is known of its columns.
+	layouts *layouts
 	// quote quotes an identifier.
 	quote func(string) string
 	// folds says that the case of column names does not count.
@@ -152,6 +154,8 @@ func (t *table) quoted() string {
 type columnRules struct {
 	mutex                       sync.RWMutex
 	redact, drop, ignore, erase []string
+	// version grows whenever a model adds rules.
+	version int
 }
 
 // tableKey is a table as statements name it.
@@ -255,7 +259,7 @@ func (c *capturer) tableOf(db *gorm.DB) (*table, error) {
 
 // resolve finds out about a table what needs no catalog.
 func (c *capturer) resolve(db *gorm.DB, key tableKey) (*table, error) {
-	t := &table{name: key.name, quote: quoter(c.dialect.syntax), folds: c.dialect.folds}
+	t := &table{name: key.name, quote: quoter(c.dialect.syntax), folds: c.dialect.folds, layouts: &layouts{}}
 	if key.expr != "" {
 		t.schema, t.name = realName(key.expr)
 	} else if strings.Contains(key.name, ".") {
@@ -326,6 +330,7 @@ scan:
 func (r *columnRules) add(model *schema.Schema) error {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
+	r.version++
 	for _, field := range model.Fields {
 		if field.DBName == "" {
 			continue

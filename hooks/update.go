@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -17,17 +18,19 @@ import (
 // after. The rows are fixed and locked before they change, so that a WHERE on
 // the changed columns, or another writer, cannot come between.
 func (s *statement) update() (outcome, error) {
-	switch {
-	case s.wantsRows && !s.dialect.updateReturning:
+	if s.wantsRows && !s.dialect.updateReturning {
 		// The database will say that it has no such thing.
 		own, _, err := s.runQuery(s.ConnPool, s.query, s.args)
-		return outcome{own: own, images: &images{}}, err
-	case !s.reproducible():
+		return outcome{own: own, images: noImages()}, err
+	}
+	parts, ok := s.parts()
+	switch {
+	case !ok:
 		return s.updateBlind()
 	case len(s.table.keys) == 0:
 		return s.updateUnpaired()
 	case s.dialect.oldReturning && (!s.has("FROM") || len(s.joined()) > 0 && !s.wantsRows):
-		return s.updateReturningOld()
+		return s.updateReturningOld(parts)
 	case s.resolves(s.updateModifier(), "REPLACE"):
 		return s.replacing(s.updateAfterSelect)
 	default:
@@ -35,15 +38,35 @@ func (s *statement) update() (outcome, error) {
 	}
 }
 
-// reproducible reports whether the statement is what its clauses say. It is
-// not when another plugin wrote the SQL; then nothing can be built around it.
-func (s *statement) reproducible() bool {
+// parts cuts the statement's SQL into its clauses. It is not ok when the SQL
+// is not what the clauses say, as when another plugin wrote it; then nothing
+// can be built around it.
+func (s *statement) parts() (parts map[string]string, ok bool) {
 	if !s.has("SET") {
-		return false
+		return nil, false
 	}
 	again := s.fresh()
-	again.Build(s.updateClauses()...)
-	return again.SQL.String() == s.query && len(again.Vars) == len(s.args)
+	again.SQL.Grow(len(s.query))
+	ends := make(map[string][2]int, 4)
+	for _, name := range s.updateClauses() {
+		if !s.has(name) {
+			continue
+		}
+		if again.SQL.Len() > 0 {
+			again.WriteByte(' ')
+		}
+		start := again.SQL.Len()
+		again.Build(name)
+		ends[name] = [2]int{start, again.SQL.Len()}
+	}
+	if again.SQL.String() != s.query || len(again.Vars) != len(s.args) {
+		return nil, false
+	}
+	parts = make(map[string]string, len(ends))
+	for name, at := range ends {
+		parts[name] = s.query[at[0]:at[1]]
+	}
+	return parts, true
 }
 
 func (s *statement) updateClauses() []string {
@@ -56,11 +79,17 @@ func (s *statement) has(name string) bool {
 }
 
 // updateReturningOld does it in one statement: a CTE locks the rows and keeps
-// them as documents, the UPDATE joins it by key and returns both.
-func (s *statement) updateReturningOld() (outcome, error) {
+// them as documents, the UPDATE joins it by key and returns both. It is made
+// of the parts of the statement's own SQL, so that it has the same arguments.
+func (s *statement) updateReturningOld(parts map[string]string) (outcome, error) {
 	const old, row, key, origin = "__old", "__row", "__key", "__table"
 	t, quote := s.tableName(), s.table.quote
+	joined := ""
+	if tables, ok := strings.CutPrefix(parts["FROM"], "FROM "); ok {
+		joined = "," + tables
+	}
 	q := s.fresh()
+	q.SQL.Grow(len(s.query) + 512)
 	q.WriteString("WITH " + quote(old) + " AS (SELECT " + s.dialect.row(s.table, t) + " AS " + quote(row))
 	for i, column := range s.table.keys {
 		q.WriteString("," + t + "." + quote(column) + " AS " + quote(key+strconv.Itoa(i)))
@@ -70,20 +99,13 @@ func (s *statement) updateReturningOld() (outcome, error) {
 	}
 	q.WriteString(" FROM ")
 	target(q)
-	s.writeJoined(q)
-	q.WriteByte(' ')
-	q.Build("WHERE")
-	q.WriteString(s.lock())
-	if s.has("FROM") {
+	q.WriteString(joined + " " + parts["WHERE"] + s.lock())
+	if joined != "" {
 		q.WriteString(" OF " + t)
 	}
-	q.WriteString(") ")
-	q.Build("UPDATE", "SET")
-	q.WriteString(" FROM " + quote(old))
-	s.writeJoined(q)
-	q.WriteString(" WHERE ")
-	if s.has("FROM") {
-		s.writeWhere(q)
+	q.WriteString(") " + parts["UPDATE"] + " " + parts["SET"] + " FROM " + quote(old) + joined + " WHERE ")
+	if condition, ok := strings.CutPrefix(parts["WHERE"], "WHERE "); ok && joined != "" {
+		q.WriteString("(" + condition + ") AND ")
 	}
 	for i, column := range s.table.keys {
 		if i > 0 {
@@ -101,7 +123,7 @@ func (s *statement) updateReturningOld() (outcome, error) {
 	}
 	q.WriteString("1 AS " + quote(mark) + "," + quote(old) + "." + quote(row) + "," + s.dialect.row(s.table, t) + s.place())
 
-	own, both, err := s.runQuery(s.ConnPool, q.SQL.String(), q.Vars)
+	own, both, err := s.runQuery(s.ConnPool, q.SQL.String(), s.args)
 	if err != nil {
 		return outcome{}, err
 	}

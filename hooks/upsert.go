@@ -128,7 +128,7 @@ func (s *statement) uniques() [][]string {
 // selectConflicting reads the rows that have the values which the INSERT
 // brings for one of the targets.
 func (s *statement) selectConflicting(how look, targets [][]string) (*images, error) {
-	values, all := s.values(), &images{}
+	values, all := s.values(), noImages()
 	for _, target := range targets {
 		if s.hasExpressions(target) {
 			found, err := s.rowsByExpressions(how, target)
@@ -182,7 +182,7 @@ func (set *images) join(others *images) {
 		return
 	}
 	there := index(set)
-	set.columns, set.types, set.keys = others.columns, others.types, others.keys
+	set.layout, set.types = others.layout, others.types
 	for _, row := range others.rows {
 		if there[row.key] == nil {
 			set.rows = append(set.rows, row)

@@ -189,7 +189,7 @@ func (t *traced) readLast(all []passage) (*images, error) {
 // unique values that a row of the statement brings, and were not there before.
 // Without such values the database assigned the keys.
 func (t *traced) readInserted(done outcome, before, updated map[string]*image) (*images, error) {
-	values, found := t.values(), &images{}
+	values, found := t.values(), noImages()
 	keys, columns := map[string][][]any{}, map[string][]string{}
 	for _, row := range values.Values {
 		var key []any

@@ -31,8 +31,26 @@ var textColumns = [...]textColumn{
 }
 
 // otherColumns are written and read behind the text columns, in this order.
-var otherColumns = [...]string{
-	"timestamp", "result", "payload", "meta", "schema_version", "before_unknown", "overflow",
+// The types are PostgreSQL's.
+var otherColumns = [...]struct{ name, kind string }{
+	{"timestamp", "timestamptz"},
+	{"result", "json"},
+	{"payload", "json"},
+	{"meta", "json"},
+	{"schema_version", "integer"},
+	{"before_unknown", "boolean"},
+	{"overflow", "json"},
+}
+
+// beforeUnknown is the place of that column.
+const beforeUnknown = len(textColumns) + 5
+
+// typeOf is PostgreSQL's type of a column.
+func typeOf(column int) string {
+	if column < len(textColumns) {
+		return "text"
+	}
+	return otherColumns[column-len(textColumns)].kind
 }
 
 const written = len(textColumns) + len(otherColumns)
@@ -46,5 +64,8 @@ func columnNames() []string {
 	for _, column := range textColumns {
 		names = append(names, column.name)
 	}
-	return append(names, otherColumns[:]...)
+	for _, column := range otherColumns {
+		names = append(names, column.name)
+	}
+	return names
 }

@@ -21,6 +21,11 @@ type dialect struct {
 	passOver string
 	// chunk is how many rows one INSERT takes at most.
 	chunk int
+	// unnests says that the rows of an INSERT come as arrays, one of each column.
+	unnests bool
+	// shares says that an INSERT names the values that its rows share once, by
+	// number.
+	shares bool
 	// bindTime returns a timestamp as the driver is to have it.
 	bindTime func(time.Time) any
 	// readTime is the expression by which the timestamp is read.

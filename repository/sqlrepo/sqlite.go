@@ -11,6 +11,7 @@ func sqlite() dialect {
 		quote:        `"`,
 		passOver:     ` ON CONFLICT ("id") DO NOTHING`,
 		chunk:        50,
+		shares:       true,
 		bindTime:     func(t time.Time) any { return t.UTC().Format(textTime) },
 		readTime:     `"timestamp"`,
 		comparesRows: true,

@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
+	"iter"
 	"sync"
-	"sync/atomic"
 
 	"gorm.io/gorm"
 
@@ -22,7 +20,7 @@ func (r *Repository) Write(ctx context.Context, events ...event.Event) error {
 	if err != nil {
 		return err
 	}
-	if len(events) <= r.dialect.chunk || !connpool.Begins(r.pool) {
+	if r.dialect.takesOne(events) || !connpool.Begins(r.pool) {
 		return r.Insert(ctx, r.pool, events)
 	}
 	return connpool.Atomically(ctx, r.pool, nil, func(conn gorm.ConnPool) error {
@@ -43,7 +41,7 @@ func (r *Repository) Insert(ctx context.Context, conn gorm.ConnPool, events []ev
 	if len(events) > 1 {
 		conn = connpool.Unwrap(conn)
 	}
-	for chunk := range slices.Chunk(events, r.dialect.chunk) {
+	for chunk := range r.dialect.chunks(events) {
 		if err := r.insert(ctx, conn, chunk); err != nil {
 			return fmt.Errorf("sqlrepo: write %d events: %w", len(events), err)
 		}
@@ -52,23 +50,57 @@ func (r *Repository) Insert(ctx context.Context, conn gorm.ConnPool, events []ev
 }
 
 func (r *Repository) insert(ctx context.Context, conn gorm.ConnPool, events []event.Event) error {
-	args := argsPool.Get().(*[]any)
+	values := valuesPool.Get().(*[]any)
 	defer func() {
-		clear(*args)
-		*args = (*args)[:0]
-		argsPool.Put(args)
+		clear(*values)
+		*values = (*values)[:0]
+		valuesPool.Put(values)
 	}()
 	for i := range events {
-		if err := r.bind(args, &events[i]); err != nil {
+		if err := r.bind(values, &events[i]); err != nil {
 			return err
 		}
 	}
-	_, err := conn.ExecContext(ctx, connpool.Deferrable(ctx, r.inserts.text(r.dialect, len(events))), *args...)
+	shape := r.dialect.shapeOf(*values)
+	text := connpool.Deferrable(ctx, r.inserts.text(r.dialect, shape))
+	_, err := conn.ExecContext(ctx, text, r.dialect.arguments(shape, *values)...)
 	return err
 }
 
-// argsPool lends the argument lists of inserts. Drivers get a copy of each.
-var argsPool = sync.Pool{New: func() any { return new([]any) }}
+// valuesPool lends the memory for the values of rows.
+var valuesPool = sync.Pool{New: func() any { return new([]any) }}
+
+// maxBytes is how many bytes of documents one INSERT takes, unless a single
+// event has more.
+const maxBytes = 4 << 20
+
+// chunks cuts the events into those of one INSERT each.
+func (d dialect) chunks(events []event.Event) iter.Seq[[]event.Event] {
+	return func(yield func([]event.Event) bool) {
+		start, size := 0, 0
+		for i := range events {
+			bytes := len(events[i].Result) + len(events[i].Payload)
+			if i > start && (i-start == d.chunk || size+bytes > maxBytes) {
+				if !yield(events[start:i]) {
+					return
+				}
+				start, size = i, 0
+			}
+			size += bytes
+		}
+		if start < len(events) {
+			yield(events[start:])
+		}
+	}
+}
+
+// takesOne reports whether one INSERT stores all of them.
+func (d dialect) takesOne(events []event.Event) bool {
+	for chunk := range d.chunks(events) {
+		return len(chunk) == len(events)
+	}
+	return true
+}
 
 // bind appends the values of the event in the order of columnNames.
 func (r *Repository) bind(args *[]any, e *event.Event) error {
@@ -76,6 +108,10 @@ func (r *Repository) bind(args *[]any, e *event.Event) error {
 	for i := range textColumns {
 		column := &textColumns[i]
 		value := *column.field(e)
+		if value == "" {
+			*args = append(*args, "")
+			continue
+		}
 		stored, overflows := encode(value)
 		if overflows {
 			if overflow == nil {
@@ -133,48 +169,4 @@ func object(values map[string]string) (any, error) {
 	}
 	raw, err := json.Marshal(values)
 	return string(raw), err
-}
-
-// maxChunk is the largest chunk of all dialects.
-const maxChunk = 100
-
-// inserts holds the text of the INSERT for each number of rows.
-type inserts struct {
-	prefix string
-	texts  [maxChunk + 1]atomic.Pointer[string]
-}
-
-func (i *inserts) text(d dialect, rows int) string {
-	if text := i.texts[rows].Load(); text != nil {
-		return *text
-	}
-	text := i.build(d, rows)
-	i.texts[rows].Store(&text)
-	return text
-}
-
-func (i *inserts) build(d dialect, rows int) string {
-	var text strings.Builder
-	text.WriteString(i.prefix)
-	for n := range rows * written {
-		switch {
-		case n == 0:
-			text.WriteString("(")
-		case n%written == 0:
-			text.WriteString("),(")
-		default:
-			text.WriteString(",")
-		}
-		text.WriteString(d.placeholder(n + 1))
-	}
-	text.WriteString(")" + d.passOver)
-	return text.String()
-}
-
-func insertPrefix(d dialect, table string) string {
-	names := columnNames()
-	for i, name := range names {
-		names[i] = d.quoted(name)
-	}
-	return connpool.Deferred + "INSERT INTO " + d.quoted(table) + " (" + strings.Join(names, ",") + ") VALUES "
 }
