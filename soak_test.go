@@ -26,8 +26,8 @@ import (
 // soakVariable says how long writers are disturbed, as "1h".
 const soakVariable = "EVENT_AUDIT_TEST_SOAK"
 
-// Writers whose contexts end and whose connections die at any moment leave a
-// true trail, and nothing behind. Other tests would disturb the count of
+// Writers whose contexts end, whose connections die and whose server falls at
+// any moment leave a true trail, and nothing behind. Other tests would disturb the count of
 // goroutines, so this one runs alone.
 func TestSoak(t *testing.T) {
 	long := 3 * time.Second
@@ -39,8 +39,14 @@ func TestSoak(t *testing.T) {
 	}
 	for name, dial := range map[string]func(dsn string) gorm.Dialector{"plain": postgres.Open, "pgpipe": pgpipe.Open} {
 		t.Run(name, func(t *testing.T) {
+			server := startPostgres(t)
 			d := testdb.New(t, testdb.Postgres)
 			beside := prepare(t, d)
+			idle, err := beside.DB()
+			if err != nil {
+				t.Fatal(err)
+			}
+			idle.SetMaxIdleConns(0) // a connection would not outlive the server
 			db, err := gorm.Open(dial(called(d.DSN(), "soaked")), &gorm.Config{Logger: logger.Discard})
 			if err != nil {
 				t.Fatal(err)
@@ -50,11 +56,13 @@ func TestSoak(t *testing.T) {
 				t.Fatal(err)
 			}
 			pool.SetMaxOpenConns(6)
+			pool.SetMaxIdleConns(6)
 			_, audit := use(t, db)
 			var goroutines int
 			var memory int64
-			for half := range 2 {
-				soak(t, db, beside, long/2)
+			rounds := max(2, int(long/time.Minute)) // what is checked at once fits into memory
+			for round := range rounds {
+				soak(t, db, beside, server, long/time.Duration(rounds))
 				testredis.Eventually(t, "no connection is in use", func(context.Context) error {
 					if open := pool.Stats().InUse; open > 0 {
 						return fmt.Errorf("%d are", open)
@@ -65,17 +73,20 @@ func TestSoak(t *testing.T) {
 					return none(beside.WithContext(ctx), "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'soaked'"+
 						" AND datname = current_database() AND state <> 'idle'")
 				})
+				pool.SetMaxIdleConns(0) // those that were killed while nobody used them
+				pool.SetMaxIdleConns(6)
 				oracle.Check(t, beside, audit.Repository(), modelTables[:3]...)
-				if half == 0 {
+				empty(t, beside)
+				if round == 0 {
 					memory, goroutines = inUse(), runtime.NumGoroutine()
 					continue
 				}
 				if grown := inUse() - memory; grown > 8<<20 {
-					t.Errorf("%d bytes more are in use than after the first half", grown)
+					t.Errorf("%d bytes more are in use than after the first round", grown)
 				}
 				testredis.Eventually(t, "no goroutine is left", func(context.Context) error {
 					if now := runtime.NumGoroutine(); now > goroutines {
-						return fmt.Errorf("%d goroutines, %d after the first half", now, goroutines)
+						return fmt.Errorf("%d goroutines, %d after the first round", now, goroutines)
 					}
 					return nil
 				})
@@ -87,6 +98,19 @@ func TestSoak(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// empty empties the tables and their trail.
+func empty(t *testing.T, beside *gorm.DB) {
+	t.Helper()
+	var tables []string
+	err := beside.Raw("SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = current_schema() AND tablename <> 'event_audit_migrations'").Scan(&tables).Error
+	if err == nil {
+		err = beside.Exec("TRUNCATE " + strings.Join(tables, ", ")).Error
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -130,9 +154,9 @@ func patience() time.Duration {
 	return time.Minute
 }
 
-// soak has eight writers work, ends some of their contexts, and kills their
-// connections.
-func soak(t *testing.T, db, beside *gorm.DB, long time.Duration) {
+// soak has eight writers work, ends some of their contexts, kills their
+// connections, and restarts their server.
+func soak(t *testing.T, db, beside *gorm.DB, server *restartable, long time.Duration) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), long)
 	defer stop()
@@ -154,10 +178,15 @@ func soak(t *testing.T, db, beside *gorm.DB, long time.Duration) {
 	group.Go(func() {
 		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
+		fall := time.NewTicker(min(long/2, 30*time.Second))
+		defer fall.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
+			case <-fall.C:
+				server.restart(t)
+				continue
 			case <-tick.C:
 			}
 			err := beside.Exec("SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'soaked'" +

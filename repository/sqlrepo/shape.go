@@ -238,4 +238,3 @@ func insertPrefix(d dialect, table string) string {
 	}
 	return connpool.Deferred + "INSERT INTO " + d.quoted(table) + " (" + strings.Join(names, ",") + ") "
 }
-
