@@ -41,6 +41,7 @@ func settings() []setting {
 		everywhere[4],
 		variant{"plain GORM over pgpipe", true, plain},
 		variant{"eventaudit over pgpipe", true, ours()},
+		variant{"eventaudit over pgpipe, five indexes", true, withFewIndexes},
 		variant{"eventaudit over pgpipe, outbox", true, ours(throughOutbox)},
 	)
 	onMariaDB := append(everywhere[:3:3], append([]variant{{"row trigger", false, jsonTriggers("now(3)", "char")}}, everywhere[3:]...)...)

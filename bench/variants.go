@@ -13,6 +13,7 @@ import (
 
 	"github.com/eventaudit/eventaudit"
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/fieldindex"
 	"github.com/eventaudit/eventaudit/migrate"
 	"github.com/eventaudit/eventaudit/repository"
 	"github.com/eventaudit/eventaudit/repository/memrepo"
@@ -44,6 +45,15 @@ func ours(opts ...eventaudit.Option) func(db *gorm.DB) error {
 		}
 		return db.Use(eventaudit.Plugin(append(opts, eventaudit.WithLogger(slog.New(slog.DiscardHandler)))...))
 	}
+}
+
+// withFewIndexes leaves the event table those by sequence, id, time, actor and
+// record.
+func withFewIndexes(db *gorm.DB) error {
+	if err := ours()(db); err != nil {
+		return err
+	}
+	return migrate.DropIndexes(db, fieldindex.Default(db.Name())...)
 }
 
 func ignoring(c *eventaudit.Config) { c.Ignore.Models = []string{"account"} }

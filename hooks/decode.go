@@ -131,14 +131,46 @@ func number(text string) (any, error) {
 
 // plainText returns the text of a string, and everything else as it is written.
 func plainText(cell json.RawMessage) string {
-	if len(cell) > 1 && cell[0] == '"' && bytes.IndexByte(cell, '\\') < 0 && utf8.Valid(cell) {
-		return string(cell[1 : len(cell)-1])
+	if text, ok := unquote(cell); ok {
+		return text
 	}
 	var text string
 	if json.Unmarshal(cell, &text) == nil {
 		return text
 	}
 	return string(cell)
+}
+
+// unquote returns the text of a string in which nothing is escaped but quotes,
+// backslashes and line breaks.
+func unquote(cell []byte) (text string, ok bool) {
+	if len(cell) < 2 || cell[0] != '"' || !utf8.Valid(cell) {
+		return "", false
+	}
+	cell = cell[1 : len(cell)-1]
+	plain := bytes.IndexByte(cell, '\\')
+	if plain < 0 {
+		return string(cell), true
+	}
+	var into strings.Builder
+	into.Grow(len(cell))
+	for ; plain >= 0; plain = bytes.IndexByte(cell, '\\') {
+		if plain+1 == len(cell) {
+			return "", false
+		}
+		into.Write(cell[:plain])
+		switch escaped := cell[plain+1]; escaped {
+		case '"', '\\', '/':
+			into.WriteByte(escaped)
+		case 'n':
+			into.WriteByte('\n')
+		default:
+			return "", false
+		}
+		cell = cell[plain+2:]
+	}
+	into.Write(cell)
+	return into.String(), true
 }
 
 func bytesCell(cell json.RawMessage) ([]byte, bool) {

@@ -105,8 +105,7 @@ func (i *interceptor) result(set *images, before, after *image, chosen func(int)
 			return nil
 		}
 	}
-	document := make([]byte, 0, 512)
-	document = append(document, '{')
+	document := append(make([]byte, 0, set.size(before, chosen)+set.size(after, chosen)), '{')
 	if before != nil {
 		document = append(document, `"old":`...)
 		document = set.document(document, *before, i.mask, chosen)
@@ -127,8 +126,9 @@ func (i *interceptor) softDeleted(set *images, c change, changed func(int) bool)
 	if i.State == StateOff {
 		return i.result(set, nil, c.after, changed)
 	}
-	document := append(make([]byte, 0, 512), `{"old":`...)
-	document = set.document(document, *c.before, i.mask, func(int) bool { return true })
+	all := func(int) bool { return true }
+	document := append(make([]byte, 0, set.size(c.before, all)+set.size(c.after, changed)), `{"old":`...)
+	document = set.document(document, *c.before, i.mask, all)
 	document = append(document, `,"new":`...)
 	document = set.document(document, *c.after, i.mask, changed)
 	return append(document, '}')

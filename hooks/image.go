@@ -138,6 +138,21 @@ func (set *images) document(into []byte, row image, mask *redact.Matcher, chosen
 	return append(into, '}')
 }
 
+// size is how long a document of the chosen columns gets, with its name, unless
+// something in it is escaped or masked.
+func (set *images) size(row *image, chosen func(i int) bool) int {
+	size := len(`"old":{},`)
+	if row == nil {
+		return size
+	}
+	for i, cell := range row.cells {
+		if chosen(i) {
+			size += len(set.columns[i].label) + len(cell) + 1
+		}
+	}
+	return size
+}
+
 // masked returns a cell as it may be stored. Text that is a JSON document is
 // masked by its keys.
 func masked(column *imageColumn, cell []byte, mask *redact.Matcher) []byte {

@@ -4,16 +4,13 @@ package redact
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/eventaudit/eventaudit/event"
@@ -26,12 +23,9 @@ const Mask = "[redacted]"
 // nil match nothing. It is safe for concurrent use.
 type Matcher struct {
 	patterns *regexp.Regexp
-	// parts has of every pattern, in lower case, a piece that each name which
-	// matches has in it.
-	parts []string
-	// known remembers names and whether they match, and size how many they are.
-	known sync.Map
-	size  atomic.Int32
+	// known remembers names and whether they match.
+	known map[string]bool
+	mutex sync.RWMutex
 }
 
 // maxKnown is how many names are remembered: columns and keys are few, unless
@@ -42,7 +36,7 @@ const maxKnown = 4096
 // The error joins a *event.FieldError for every bad one.
 func New(patterns []string) (*Matcher, error) {
 	var problems []error
-	var parts, pieces []string
+	var parts []string
 	for _, pattern := range patterns {
 		if strings.Trim(pattern, "*") == "" || strings.TrimSpace(pattern) != pattern {
 			problems = append(problems, &event.FieldError{
@@ -51,7 +45,6 @@ func New(patterns []string) (*Matcher, error) {
 			})
 			continue
 		}
-		pieces = append(pieces, piece(pattern))
 		parts = append(parts, strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*"))
 	}
 	if len(problems) > 0 {
@@ -64,48 +57,52 @@ func New(patterns []string) (*Matcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redact: %w", err)
 	}
-	return &Matcher{patterns: compiled, parts: pieces}, nil
-}
-
-// piece returns the longest part of a pattern that is there as it is. Letters
-// beyond ASCII have none: some are the same as ASCII ones without case.
-func piece(pattern string) string {
-	if strings.ContainsFunc(pattern, func(r rune) bool { return r >= utf8.RuneSelf }) {
-		return ""
-	}
-	return slices.MaxFunc(strings.Split(strings.ToLower(pattern), "*"), func(a, b string) int { return cmp.Compare(len(a), len(b)) })
+	return &Matcher{patterns: compiled, known: map[string]bool{}}, nil
 }
 
 // Match reports whether values of that name are never stored.
 func (m *Matcher) Match(name string) bool {
-	if m == nil || m.patterns == nil {
-		return false
+	return m != nil && m.patterns != nil && m.match([]byte(name))
+}
+
+// match is Match for a Matcher with patterns.
+func (m *Matcher) match(name []byte) bool {
+	m.mutex.RLock()
+	matches, ok := m.known[string(name)]
+	m.mutex.RUnlock()
+	if ok {
+		return matches
 	}
-	if known, ok := m.known.Load(name); ok {
-		return known.(bool)
-	}
-	matches := m.patterns.MatchString(name)
-	if m.size.Load() < maxKnown {
-		m.size.Add(1)
-		m.known.Store(strings.Clone(name), matches)
+	matches = m.patterns.Match(name)
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if len(m.known) < maxKnown {
+		m.known[string(name)] = matches
 	}
 	return matches
 }
 
-// mayMatch reports whether a key of the document may match. It looks for a
-// piece of every pattern, which a key in ASCII without escapes has in it.
+// mayMatch reports whether a key of the document may match. In one without
+// escapes, what stands between quotes and before a colon is a key.
 func (m *Matcher) mayMatch(document []byte) bool {
-	lower := make([]byte, len(document))
-	for i, b := range document {
-		if b >= utf8.RuneSelf || b == '\\' {
+	if bytes.IndexByte(document, '\\') >= 0 || !utf8.Valid(document) {
+		return true
+	}
+	quote := []byte{'"'}
+	for {
+		_, rest, begins := bytes.Cut(document, quote)
+		if !begins {
+			return false
+		}
+		name, rest, ends := bytes.Cut(rest, quote)
+		if !ends {
 			return true
 		}
-		if 'A' <= b && b <= 'Z' {
-			b += 'a' - 'A'
+		document = bytes.TrimLeft(rest, " \t\r\n")
+		if len(document) > 0 && document[0] == ':' && m.match(name) {
+			return true
 		}
-		lower[i] = b
 	}
-	return slices.ContainsFunc(m.parts, func(part string) bool { return bytes.Contains(lower, []byte(part)) })
 }
 
 // JSON returns the document with the value of every matching key, at any
