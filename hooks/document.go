@@ -17,7 +17,7 @@ import (
 // where the app's own statement would not.
 
 // documentRow is the select list of a whole row as a document.
-func documentRow(_ *table, name string) string {
+func documentRow(_ *table, _ []string, name string) string {
 	return "row_to_json(" + name + ".*)::text"
 }
 
@@ -27,7 +27,7 @@ func (c *capturer) fromDocuments(t *table, b *buffer) (*images, error) {
 	if len(b.values) == 0 {
 		return noImages(), nil
 	}
-	set := &images{layout: t.known(), rows: make([]image, len(b.values))}
+	set := &images{rows: make([]image, len(b.values))}
 	for i, values := range b.values {
 		text, ok := values[0].(string)
 		if !ok {
@@ -55,11 +55,16 @@ func (c *capturer) fromDocuments(t *table, b *buffer) (*images, error) {
 // split cuts a document into the cells of the row. The first row of a set
 // names the columns, unless they are known.
 func (c *capturer) split(set *images, t *table, row *image, text []byte) (err error) {
-	if set.layout != nil {
-		if cells, ok := set.cells(text); ok {
-			row.cells = cells
+	fits := func(l *layout) (ok bool) {
+		row.cells, ok = l.cells(text)
+		return ok
+	}
+	if set.layout == nil {
+		if set.layout = t.find(fits); set.layout != nil {
 			return nil
 		}
+	} else if fits(set.layout) {
+		return nil
 	}
 	var names []string
 	if names, row.cells, err = splitObject(text); err != nil {

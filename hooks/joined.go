@@ -57,7 +57,7 @@ func (s *statement) updateJoined(locked *locked) (outcome, error) {
 	}
 	q.WriteByte(' ')
 	q.Build("RETURNING")
-	q.WriteString(", 1 AS " + s.table.quote(mark) + "," + s.dialect.row(s.table, s.tableName()) + s.place())
+	q.WriteString(", 1 AS " + s.table.quote(mark) + "," + s.row(s.tableName()) + s.place())
 	own, rows, err := s.runQuery(s.ConnPool, q.SQL.String(), q.Vars)
 	if err != nil {
 		return outcome{}, err

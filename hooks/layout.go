@@ -28,32 +28,33 @@ type imageColumn struct {
 	drop bool
 }
 
-// layouts remembers the last layout of a table, which is nearly always the
-// next one too.
-type layouts struct{ last atomic.Pointer[layout] }
+// layouts remembers the layouts of a table. There is one of whole rows, and
+// maybe some of the columns that updates assign.
+type layouts struct {
+	kept [8]atomic.Pointer[layout]
+	next atomic.Uint32
+}
 
-// known returns the layout that rows of the table had last; nil when there is
-// none, or the rules are others by now.
-func (t *table) known() *layout {
-	last := t.layouts.last.Load()
-	if last == nil {
-		return nil
-	}
+// find returns a layout that is still true and meets the condition, nil when
+// there is none.
+func (t *table) find(meets func(*layout) bool) *layout {
 	t.rules.mutex.RLock()
 	defer t.rules.mutex.RUnlock()
-	if last.rules != t.rules.version {
-		return nil
+	for i := range t.layouts.kept {
+		if l := t.layouts.kept[i].Load(); l != nil && l.rules == t.rules.version && meets(l) {
+			return l
+		}
 	}
-	return last
+	return nil
 }
 
 // layoutOf returns the layout of rows with these columns, and remembers it.
 func (c *capturer) layoutOf(t *table, names []string) *layout {
-	if last := t.known(); last != nil && last.has(names) {
-		return last
+	if known := t.find(func(l *layout) bool { return l.has(names) }); known != nil {
+		return known
 	}
 	l := c.layOut(t, names)
-	t.layouts.last.Store(l)
+	t.layouts.kept[t.layouts.next.Add(1)%uint32(len(t.layouts.kept))].Store(l)
 	return l
 }
 

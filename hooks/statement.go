@@ -25,6 +25,8 @@ type statement struct {
 	wantsRows bool
 	// inserts says that it is an INSERT.
 	inserts bool
+	// narrow are the columns that it is captured by; nil is all of them.
+	narrow []string
 	// wantsAll keeps all rows in memory, because they are compared as a whole.
 	wantsAll bool
 	// buffers are those with a file, to be closed in the end.
@@ -142,7 +144,7 @@ func (s *statement) tee(query, list string) (own, rows *buffer, err error) {
 // teeImages runs the statement and returns the rows that it wrote as changes;
 // made turns the images of some of them into changes.
 func (s *statement) teeImages(made func(*images) ([]change, error)) (outcome, error) {
-	own, rows, err := s.tee(s.query, s.dialect.row(s.table, s.returningName())+s.place())
+	own, rows, err := s.tee(s.query, s.row(s.returningName())+s.place())
 	if err != nil {
 		return outcome{}, err
 	}

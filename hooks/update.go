@@ -34,6 +34,7 @@ func (s *statement) update() (outcome, error) {
 	case s.resolves(s.updateModifier(), "REPLACE"):
 		return s.replacing(s.updateAfterSelect)
 	default:
+		s.narrow = s.assigned()
 		return s.updateAfterSelect()
 	}
 }
@@ -90,7 +91,7 @@ func (s *statement) updateReturningOld(parts map[string]string) (outcome, error)
 	}
 	q := s.fresh()
 	q.SQL.Grow(len(s.query) + 512)
-	q.WriteString("WITH " + quote(old) + " AS (SELECT " + s.dialect.row(s.table, t) + " AS " + quote(row))
+	q.WriteString("WITH " + quote(old) + " AS (SELECT " + s.row(t) + " AS " + quote(row))
 	for i, column := range s.table.keys {
 		q.WriteString("," + t + "." + quote(column) + " AS " + quote(key+strconv.Itoa(i)))
 	}
@@ -121,7 +122,7 @@ func (s *statement) updateReturningOld(parts map[string]string) (outcome, error)
 		s.ownReturning(q)
 		q.WriteByte(',')
 	}
-	q.WriteString("1 AS " + quote(mark) + "," + quote(old) + "." + quote(row) + "," + s.dialect.row(s.table, t) + s.place())
+	q.WriteString("1 AS " + quote(mark) + "," + quote(old) + "." + quote(row) + "," + s.row(t) + s.place())
 
 	own, both, err := s.runQuery(s.ConnPool, q.SQL.String(), s.args)
 	if err != nil {
@@ -217,7 +218,7 @@ type locked struct {
 // WHERE, and locks them where the database can.
 func (s *statement) lockRows(verb string, moved []clause.Assignment) (*locked, error) {
 	q := s.fresh()
-	q.WriteString("SELECT " + s.dialect.row(s.table, s.tableName()))
+	q.WriteString("SELECT " + s.row(s.tableName()))
 	for i, assignment := range moved {
 		q.WriteByte(',')
 		q.AddVar(q, assignment.Value)
