@@ -128,9 +128,8 @@ func presentDocument(cell []byte, typeName string) []byte {
 			}
 		}
 	case "timestamptz":
-		if inUTC(cell) {
-			end := len(cell) - len(`+00:00"`)
-			return append(cell[:end], `Z"`...)
+		if len(cell) > 2 && inUTC(cell[1:len(cell)-1]) {
+			return append(cell[:len(cell)-len(`+00:00"`)], `Z"`...)
 		}
 		if text, ok := parameter(cell).(string); ok {
 			if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
@@ -165,32 +164,6 @@ func bytesOf(text string) ([]byte, error) {
 		}
 	}
 	return raw, nil
-}
-
-// inUTC reports whether an instant is one of UTC as PostgreSQL writes it, with
-// a year of four digits: "2024-02-29T10:00:00.5+00:00".
-func inUTC(cell []byte) bool {
-	const shape = `"0000-00-00T00:00:00`
-	rest, ok := bytes.CutSuffix(cell, []byte(`+00:00"`))
-	if !ok || len(rest) < len(shape) {
-		return false
-	}
-	for i := range shape {
-		digit := '0' <= rest[i] && rest[i] <= '9'
-		if shape[i] == '0' && !digit || shape[i] != '0' && shape[i] != rest[i] {
-			return false
-		}
-	}
-	fraction := rest[len(shape):]
-	if len(fraction) == 0 {
-		return true
-	}
-	for _, b := range fraction[1:] {
-		if b < '0' || b > '9' {
-			return false
-		}
-	}
-	return fraction[0] == '.' && fraction[len(fraction)-1] != '0' && len(fraction) > 1
 }
 
 // splitObject cuts a JSON object that the database wrote into its names and

@@ -26,6 +26,11 @@ func encodeSQLite(into []byte, value any, typeName string) []byte {
 		if !strings.HasPrefix(typeName, "DATETIME") && !strings.HasPrefix(typeName, "TIMESTAMP") {
 			break
 		}
+		if inUTC(value) {
+			const date = len("2006-01-02")
+			into = append(append(append(into, '"'), value[:date]...), 'T')
+			return append(append(into, value[date+1:len(value)-len("+00:00")]...), `Z"`...)
+		}
 		for _, layout := range sqliteTimes {
 			if t, err := time.Parse(layout, value); err == nil && t.Format(layout) == value {
 				return appendTime(into, t.UTC(), time.RFC3339Nano)

@@ -88,3 +88,42 @@ func TestNumbersKeepEveryDigit(t *testing.T) {
 		}
 	}
 }
+
+// What is recognized at sight is written as package time would write it.
+func TestInstantsAtSight(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		at := time.Unix(rapid.Int64Range(-70_000_000_000, 260_000_000_000).Draw(t, "seconds"), rapid.Int64Range(0, 999_999_999).Draw(t, "nanoseconds")).UTC()
+		at = at.Truncate(rapid.SampledFrom([]time.Duration{1, time.Microsecond, time.Millisecond, time.Second}).Draw(t, "precision"))
+		value := at.Format(rapid.SampledFrom(sqliteTimes).Draw(t, "layout"))
+		if draw := rapid.IntRange(0, len(value)).Draw(t, "changed"); draw < len(value) {
+			value = value[:draw] + rapid.SampledFrom([]string{"0", "9", "T", " ", ".", "-", "", "00"}).Draw(t, "by") + value[draw+1:]
+		}
+		slow := appendString(nil, value)
+		for _, layout := range sqliteTimes {
+			if at, err := time.Parse(layout, value); err == nil && at.Format(layout) == value {
+				slow = appendTime(nil, at.UTC(), time.RFC3339Nano)
+				break
+			}
+		}
+		if got := string(encodeSQLite(nil, value, "DATETIME")); got != string(slow) {
+			t.Errorf("%q became %s, want %s", value, got, slow)
+		}
+	})
+}
+
+// The text of a string is what encoding/json reads.
+func FuzzPlainText(f *testing.F) {
+	f.Add(`"a\"b\\c\/d\ne\u0041"`)
+	f.Add(`"é`)
+	f.Add(`12.50`)
+	f.Fuzz(func(t *testing.T, cell string) {
+		var want string
+		if json.Unmarshal([]byte(cell), &want) != nil {
+			want = cell
+		}
+		if got := plainText(json.RawMessage(cell)); json.Valid([]byte(cell)) && got != want {
+			t.Errorf("%q became %q, want %q", cell, got, want)
+		}
+	})
+}

@@ -262,7 +262,7 @@ func (s *statement) close() {
 // refuses the step from reading to writing, without waiting, when another
 // connection writes meanwhile.
 func (s *statement) takeWriteLock() error {
-	if !s.dialect.writeLock {
+	if !s.dialect.writeLock || s.holdsWriteLock() {
 		return nil
 	}
 	_, err := connpool.Unwrap(s.ConnPool).ExecContext(s.own, "DELETE FROM "+s.table.quoted()+" WHERE 0")
@@ -270,6 +270,13 @@ func (s *statement) takeWriteLock() error {
 		return nil // one without a trigger for deletes has nothing to lock
 	}
 	return err
+}
+
+// holdsWriteLock reports whether the transaction is a writing one already,
+// because it wrote events. A file that was attached has a lock of its own.
+func (s *statement) holdsWriteLock() bool {
+	tx, ok := connpool.Unwrap(s.ConnPool).(*sql.Tx)
+	return ok && s.table.schema == "" && s.Transactions.known(tx)
 }
 
 // comparable turns the bytes of a column of bits into the number that they

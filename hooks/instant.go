@@ -1,0 +1,33 @@
+package hooks
+
+import "strings"
+
+// inUTC reports whether text is an instant in UTC as time.RFC3339Nano would
+// write it but for the zone, "2024-02-28T10:00:00.5+00:00", with a space or a T
+// in the middle. It is not asked to know all of them: the last days of a month
+// are left to package time, which knows how long it is.
+func inUTC[text ~string | ~[]byte](t text) bool {
+	const shape, zone = "0000-00-00 00:00:00", "+00:00"
+	end := len(t) - len(zone)
+	if end < len(shape) || string(t[end:]) != zone {
+		return false
+	}
+	for i := range shape {
+		digit := '0' <= t[i] && t[i] <= '9'
+		between := t[i] == shape[i] || shape[i] == ' ' && t[i] == 'T'
+		if shape[i] == '0' && !digit || shape[i] != '0' && !between {
+			return false
+		}
+	}
+	two := func(at int) byte { return (t[at]-'0')*10 + t[at+1] - '0' }
+	month, day := two(5), two(8)
+	if month < 1 || month > 12 || day < 1 || day > 28 || two(11) > 23 || two(14) > 59 || two(17) > 59 {
+		return false
+	}
+	fraction := string(t[len(shape):end])
+	if fraction == "" {
+		return true
+	}
+	digits := fraction[1:]
+	return fraction[0] == '.' && digits != "" && len(digits) <= 9 && strings.Trim(digits, "0123456789") == "" && digits[len(digits)-1] != '0'
+}
