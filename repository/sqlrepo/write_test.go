@@ -3,13 +3,17 @@ package sqlrepo_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"gorm.io/gorm"
+	"pgregory.net/rapid"
 
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/internal/testdb"
@@ -45,8 +49,8 @@ func TestInsertStatements(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
 		r, _ := migrated(t, s)
-		chunk := 100
-		if strings.HasPrefix(string(s.Kind()), "sqlite") {
+		chunk := map[testdb.Kind]int{testdb.Postgres: 500, testdb.MariaDB: 100}[s.Kind()]
+		if chunk == 0 {
 			chunk = 50
 		}
 		for _, test := range []struct{ events, statements int }{{0, 0}, {1, 1}, {chunk, 1}, {chunk + 1, 2}, {3 * chunk, 3}} {
@@ -64,11 +68,113 @@ func TestInsertStatements(t *testing.T) {
 				if strings.Contains(query, "RETURNING") || strings.Contains(query, "IGNORE") {
 					t.Errorf("the statement returns rows or ignores errors: %q", query)
 				}
-				if n := strings.Count(query, "?") + strings.Count(query, "$"); n != conn.args[i] {
+				if n := placeholders(query); n != conn.args[i] {
 					t.Errorf("%d placeholders for %d arguments", n, conn.args[i])
 				}
 			}
 		}
+	})
+}
+
+// placeholders counts the arguments of a query. A question mark with a number
+// names one that was there before.
+func placeholders(query string) int {
+	numbered, others := map[string]bool{}, 0
+	for _, mark := range regexp.MustCompile(`\$\d+|\?\d*`).FindAllString(query, -1) {
+		switch {
+		case mark == "?":
+			others++
+		case mark[0] == '$':
+			numbered[mark] = true
+		}
+	}
+	return len(numbered) + others
+}
+
+// Large documents are stored some at a time, and all of them.
+func TestInsertOfLargeDocuments(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		r, _ := migrated(t, s)
+		events := series(9)
+		for i := range events {
+			events[i].Result = json.RawMessage(`"` + strings.Repeat("x", 1<<20) + `"`)
+		}
+		var conn recorder
+		if err := r.Insert(t.Context(), &conn, events); err != nil {
+			t.Fatal(err)
+		}
+		if len(conn.queries) != 3 {
+			t.Errorf("9 MiB took %d statements, want 3 of at most 4 MiB each", len(conn.queries))
+		}
+		if err := r.Write(t.Context(), events...); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(collect(t, r, event.Filter{})); n != len(events) {
+			t.Errorf("%d events are stored, want %d", n, len(events))
+		}
+	})
+}
+
+// An INSERT says what its events share once. Whatever they share, they come
+// back as they were, in their order.
+func TestBatchesOfAnyShape(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		r, _ := migrated(t, s)
+		last := int64(0)
+		rapid.Check(t, func(t *rapid.T) {
+			texts := func(name string) *rapid.Generator[string] {
+				some := rapid.SliceOfN(rapid.SampledFrom([]string{"", "a", "b", `{"\,NULL}`, "null", "é␛", "\n"}), 1, 2).Draw(t, name)
+				return rapid.SampledFrom(some)
+			}
+			documents := rapid.SampledFrom([]string{"", "null", "{}", `{"a": "\"{x},y\\"}`, `["é",1.50]`})
+			metas := rapid.SampledFrom([]map[string]string{nil, {}, {"k": "v"}})
+			times := rapid.SampledFrom([]time.Time{
+				time.Date(1, 1, 1, 0, 0, 0, 1000, time.UTC), time.Date(2024, 2, 29, 23, 59, 59, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
+			})
+			var sources []*rapid.Generator[string]
+			for i := range 9 {
+				sources = append(sources, texts(fmt.Sprint("texts ", i)))
+			}
+			events := make([]event.Event, rapid.IntRange(1, 6).Draw(t, "events"))
+			for i := range events {
+				e := event.New("custom", "tested"+sources[8].Draw(t, "action"))
+				for j, field := range []*string{
+					&e.Actor, &e.ActionObject, &e.ActionObjectID, &e.TargetID, &e.Error, &e.TransactionID, &e.Tenant, &e.UserAgent,
+				} {
+					*field = sources[j].Draw(t, fmt.Sprint("text ", j))
+				}
+				if document := documents.Draw(t, "result"); document != "" {
+					e.Result = json.RawMessage(document)
+				}
+				if document := documents.Draw(t, "payload"); document != "" {
+					e.Payload = json.RawMessage(document)
+				}
+				e.Meta, e.Timestamp, e.BeforeUnknown = metas.Draw(t, "meta"), times.Draw(t, "time"), rapid.Bool().Draw(t, "unknown")
+				e.SchemaVersion = rapid.IntRange(1, 2).Draw(t, "version")
+				if e.Error != "" {
+					e.Outcome = event.OutcomeFailure
+				}
+				events[i] = e
+			}
+			if err := r.Write(t.Context(), events...); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range events {
+				got, err := r.Get(t.Context(), want.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got.Sequence <= last {
+					t.Errorf("sequence %d behind %d", got.Sequence, last)
+				}
+				last, want.Sequence = got.Sequence, got.Sequence
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Error(diff)
+				}
+			}
+		})
 	})
 }
 
