@@ -147,7 +147,7 @@ func (f *filter) take(b []byte) error {
 			}
 		}
 		n := size(f.partial)
-		if n < headerSize {
+		if n < headerSize || f.partial[0] == msgReady && n == headerSize {
 			return fmt.Errorf("pgpipe: the server sent a message of length %d", n-1)
 		}
 		if !whole(f.partial[0]) {
