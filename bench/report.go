@@ -43,11 +43,19 @@ func (t *table) print(out *bytes.Buffer) {
 			if i == 0 {
 				fmt.Fprintf(out, " | %v", c.median.Round(time.Microsecond))
 			} else {
-				fmt.Fprintf(out, " | **%.2f** (%.2f–%.2f)", c.ratio, c.lowest, c.highest)
+				fmt.Fprintf(out, " | **%s** (%s–%s)", short(c.ratio), short(c.lowest), short(c.highest))
 			}
 		}
 		fmt.Fprintln(out, " |")
 	}
+}
+
+// short writes a ratio, a small one with more digits.
+func short(ratio float64) string {
+	if ratio < 0.1 {
+		return fmt.Sprintf("%.4f", ratio)
+	}
+	return fmt.Sprintf("%.2f", ratio)
 }
 
 // judge prints the goals of the setting and returns how many are missed by more
@@ -67,7 +75,7 @@ func (t *table) judge(out *bytes.Buffer, goals []goal) (missed int) {
 		case c.ratio > g.Ratio:
 			met = "within 15 %"
 		}
-		fmt.Fprintf(out, "| %s | %s | %.2f | %.2f | %s |\n", g.Operation, g.Variant, c.ratio, g.Ratio, met)
+		fmt.Fprintf(out, "| %s | %s | %s | %s | %s |\n", g.Operation, g.Variant, short(c.ratio), short(g.Ratio), met)
 	}
 	return missed
 }

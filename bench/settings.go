@@ -47,9 +47,9 @@ func settings() []setting {
 	onMariaDB := append(everywhere[:3:3], append([]variant{{"row trigger", false, jsonTriggers("now(3)", "char")}}, everywhere[3:]...)...)
 	onSQLite := append(everywhere[:3:3], append([]variant{{"row trigger", false, jsonTriggers("datetime('now')", "text")}}, everywhere[3:]...)...)
 	list := []setting{
-		{"PostgreSQL", onPostgres, openPostgres("")},
-		{"PostgreSQL, 0.5 ms away", onPostgres, openPostgres("distant")},
-		{"MariaDB", onMariaDB, openMariaDB},
+		{"PostgreSQL", onPostgres, openPostgres(""), nil},
+		{"PostgreSQL, 0.5 ms away", onPostgres, openPostgres("distant"), nil},
+		{"MariaDB", onMariaDB, openMariaDB, nil},
 	}
 	for _, driver := range []struct {
 		name string
@@ -64,7 +64,7 @@ func settings() []setting {
 		} {
 			list = append(list, setting{"SQLite " + driver.name + ", " + kind.name, onSQLite, func(v variant) (*subject, error) {
 				return openSQLite(v, driver.dial, driver.dsn, kind.name, kind.journal, kind.synchronous)
-			}})
+			}, nil})
 		}
 	}
 	return list

@@ -219,6 +219,10 @@ type subject struct {
 	variant
 	db    *gorm.DB
 	close []closing
+	// runs are its own ways to do some operations, and prepare comes before
+	// each.
+	runs    map[string]func() error
+	prepare func() error
 }
 
 // setUpOn sets the variant up on the database.
