@@ -3,7 +3,6 @@ package hooks
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"gorm.io/gorm"
@@ -130,9 +129,6 @@ func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, er
 	return found, err
 }
 
-// virtualTable matches the SQL of a virtual table as SQLite keeps it.
-var virtualTable = regexp.MustCompile(`(?i)^CREATE\s+VIRTUAL\b`)
-
 func sqliteFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, error) {
 	found := facts{types: map[string]string{}}
 	var err error
@@ -198,7 +194,6 @@ func sqliteFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, erro
 			x := trigger{text(v[0]), text(v[1])}
 			own := strings.EqualFold(x.table, t.name)
 			if text(v[2]) == "table" {
-				found.virtual = found.virtual || own && virtualTable.MatchString(x.body)
 				found.replaces = found.replaces || own && clauseReplaces(x.body)
 				return
 			}

@@ -49,12 +49,9 @@ type dialect struct {
 
 	// facts asks the catalog about a table.
 	facts func(ctx context.Context, conn gorm.ConnPool, t *table) (facts, error)
-	// row is the select list of rows of the table, whole or of these columns,
-	// under the name that the statement knows it by.
-	row func(t *table, columns []string, name string) string
-	// narrows says that the list may leave columns out, as capture does where
-	// it is certain that they do not change.
-	narrows bool
+	// row is the select list of whole rows of the table under the name that
+	// the statement knows it by.
+	row func(t *table, name string) string
 	// tuple is an expression for several values as one text; empty, where the
 	// database does not tell inserted rows, if one is null and conflicts with
 	// nothing.
@@ -96,7 +93,6 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 			errorsEnd:     true,
 			facts:         sqliteFacts,
 			row:           storedRow,
-			narrows:       true,
 			tuple: func(terms []string) string {
 				return "CASE WHEN " + strings.Join(terms, " IS NULL OR ") + " IS NULL THEN '' ELSE quote(" + strings.Join(terms, ")||','||quote(") + ") END"
 			},
@@ -124,17 +120,17 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 }
 
 // wholeRow asks for every column, whatever was added since the last look.
-func wholeRow(_ *table, _ []string, name string) string { return name + ".*" }
+func wholeRow(_ *table, name string) string { return name + ".*" }
 
 // storedRow asks for the columns by expressions: without a declared type the
 // SQLite drivers return the stored value instead of a converted one.
-func storedRow(t *table, columns []string, name string) string {
+func storedRow(t *table, name string) string {
 	var list strings.Builder
-	list.Grow(32 * len(columns))
+	list.Grow(32 * len(t.facts.columns))
 	if name != "" {
 		name += "."
 	}
-	for i, column := range columns {
+	for i, column := range t.facts.columns {
 		if i > 0 {
 			list.WriteByte(',')
 		}

@@ -17,7 +17,7 @@ import (
 // where the app's own statement would not.
 
 // documentRow is the select list of a whole row as a document.
-func documentRow(_ *table, _ []string, name string) string {
+func documentRow(_ *table, name string) string {
 	return "row_to_json(" + name + ".*)::text"
 }
 

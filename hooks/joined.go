@@ -37,7 +37,7 @@ func (s *statement) writeWhere(to *gorm.Statement) {
 // updateJoined captures PostgreSQL's UPDATE ... FROM ... RETURNING. What it
 // returns may be columns of the joined tables, which a CTE with the rows before
 // would mix up with its own; so the rows were locked before, and the UPDATE is
-// held to their keys.
+// held to their keys. So is one whose clauses have hints around them.
 func (s *statement) updateJoined(locked *locked) (outcome, error) {
 	if n := locked.rows.count(); n > maxRestriction {
 		return outcome{}, fmt.Errorf("hooks: an UPDATE ... FROM ... RETURNING of %d rows cannot be held to them; update at most %d at once, or leave RETURNING out", n, maxRestriction)
@@ -56,8 +56,13 @@ func (s *statement) updateJoined(locked *locked) (outcome, error) {
 		writeKeys(q, s.table, s.tableName(), s.table.keys, before.rawKeys())
 	}
 	q.WriteByte(' ')
-	q.Build("RETURNING")
-	q.WriteString(", 1 AS " + s.table.quote(mark) + "," + s.row(s.tableName()) + s.place())
+	if s.wantsRows {
+		q.Build("RETURNING")
+		q.WriteByte(',')
+	} else {
+		q.WriteString("RETURNING ")
+	}
+	q.WriteString("1 AS " + s.table.quote(mark) + "," + s.dialect.row(s.table, s.tableName()) + s.place())
 	own, rows, err := s.runQuery(s.ConnPool, q.SQL.String(), q.Vars)
 	if err != nil {
 		return outcome{}, err

@@ -10,7 +10,8 @@ import (
 type layout struct {
 	columns []imageColumn
 	keys    []int // places of the key columns; empty when the table has none
-	// rules is the version of the rules that it was made by.
+	// names are those of the key, and rules is the version of the rules that it was made by.
+	names []string
 	rules int
 }
 
@@ -28,8 +29,7 @@ type imageColumn struct {
 	drop bool
 }
 
-// layouts remembers the layouts of a table. There is one of whole rows, and
-// maybe some of the columns that updates assign.
+// layouts remembers the layouts of a table.
 type layouts struct {
 	kept [8]atomic.Pointer[layout]
 	next atomic.Uint32
@@ -41,7 +41,7 @@ func (t *table) find(meets func(*layout) bool) *layout {
 	t.rules.mutex.RLock()
 	defer t.rules.mutex.RUnlock()
 	for i := range t.layouts.kept {
-		if l := t.layouts.kept[i].Load(); l != nil && l.rules == t.rules.version && meets(l) {
+		if l := t.layouts.kept[i].Load(); l != nil && l.rules == t.rules.version && slices.Equal(l.names, t.keys) && meets(l) {
 			return l
 		}
 	}
@@ -62,7 +62,7 @@ func (c *capturer) layoutOf(t *table, names []string) *layout {
 func (c *capturer) layOut(t *table, names []string) *layout {
 	t.rules.mutex.RLock()
 	defer t.rules.mutex.RUnlock()
-	l := &layout{columns: make([]imageColumn, len(names)), rules: t.rules.version}
+	l := &layout{columns: make([]imageColumn, len(names)), names: t.keys, rules: t.rules.version}
 	for i, name := range names {
 		l.columns[i] = imageColumn{
 			name:   name,

@@ -31,7 +31,7 @@ func (s *statement) byKey(columns []string, keys [][]any) (*images, error) {
 // rowsBy reads the rows with these values in the columns, in chunks.
 func (s *statement) rowsBy(how look, columns []string, keys [][]any) (*images, error) {
 	all := &buffer{}
-	list := how.list(s.row(s.table.quoted()))
+	list := how.list(s.dialect.row(s.table, s.table.quoted()))
 	from, end := s.only()+s.table.quoted()+s.byPrimary(columns), ""
 	if how.lock != "" {
 		end = s.inOrder(columns) + how.lock
@@ -106,7 +106,7 @@ func (s *statement) rowsByExpressions(how look, target []string) (*images, error
 	terms := strings.Join(s.terms(target), ",")
 	for some := range slices.Chunk(values.Values, max(1, min(maxKeys, maxParameters/len(s.table.facts.columns)))) {
 		q := s.fresh()
-		q.WriteString("SELECT " + how.list(s.row(s.table.quoted())) + " FROM " + s.only() + s.table.quoted() +
+		q.WriteString("SELECT " + how.list(s.dialect.row(s.table, s.table.quoted())) + " FROM " + s.only() + s.table.quoted() +
 			" WHERE (" + terms + ") IN (SELECT " + terms + " FROM (SELECT " + s.columnList() + " FROM " + s.table.quoted() + " WHERE 1 = 0")
 		for _, row := range some {
 			q.WriteString(" UNION ALL SELECT ")

@@ -45,7 +45,7 @@ func (s *statement) following(run func() (outcome, error)) (outcome, error) {
 // arrived reads the rows with keys that were not there before.
 func (s *statement) arrived() (*images, error) {
 	q := s.fresh()
-	q.WriteString("SELECT " + s.row(s.table.quoted()) + " FROM " + s.table.quoted() +
+	q.WriteString("SELECT " + s.dialect.row(s.table, s.table.quoted()) + " FROM " + s.table.quoted() +
 		" WHERE NOT EXISTS (SELECT 1 FROM " + asideTable + " WHERE ")
 	for i, key := range s.table.keys {
 		if i > 0 {

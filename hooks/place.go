@@ -14,7 +14,7 @@ func (s *statement) place() string {
 func (s *statement) atPlace(place any) (*image, error) {
 	q := s.fresh()
 	name := s.table.quoted()
-	q.WriteString("SELECT " + s.row(name) + " FROM " + name + " WHERE ctid = currtid2(")
+	q.WriteString("SELECT " + s.dialect.row(s.table, name) + " FROM " + name + " WHERE ctid = currtid2(")
 	q.AddVar(q, name)
 	q.WriteString("::text,")
 	q.AddVar(q, place)

@@ -123,7 +123,7 @@ func (r *Reader) Table(tx *gorm.DB, model any) (*Table, error) {
 // learnTypes takes the types from a result, where the catalog has others.
 func (t *Table) learnTypes() error {
 	s := t.statement
-	none, err := fetch(s.own, connpool.Unwrap(s.ConnPool), "SELECT "+s.row(s.table.quoted())+" FROM "+s.table.quoted()+" WHERE 1 = 0", nil, reading{keep: true})
+	none, err := fetch(s.own, connpool.Unwrap(s.ConnPool), "SELECT "+s.dialect.row(s.table, s.table.quoted())+" FROM "+s.table.quoted()+" WHERE 1 = 0", nil, reading{keep: true})
 	if err != nil {
 		return err
 	}

@@ -25,8 +25,6 @@ type statement struct {
 	wantsRows bool
 	// inserts says that it is an INSERT.
 	inserts bool
-	// narrow are the columns that it is captured by; nil is all of them.
-	narrow []string
 	// wantsAll keeps all rows in memory, because they are compared as a whole.
 	wantsAll bool
 	// buffers are those with a file, to be closed in the end.
@@ -144,7 +142,7 @@ func (s *statement) tee(query, list string) (own, rows *buffer, err error) {
 // teeImages runs the statement and returns the rows that it wrote as changes;
 // made turns the images of some of them into changes.
 func (s *statement) teeImages(made func(*images) ([]change, error)) (outcome, error) {
-	own, rows, err := s.tee(s.query, s.row(s.returningName())+s.place())
+	own, rows, err := s.tee(s.query, s.dialect.row(s.table, s.returningName())+s.place())
 	if err != nil {
 		return outcome{}, err
 	}
@@ -262,7 +260,7 @@ func (s *statement) close() {
 // refuses the step from reading to writing, without waiting, when another
 // connection writes meanwhile.
 func (s *statement) takeWriteLock() error {
-	if !s.dialect.writeLock || s.holdsWriteLock() {
+	if !s.dialect.writeLock {
 		return nil
 	}
 	_, err := connpool.Unwrap(s.ConnPool).ExecContext(s.own, "DELETE FROM "+s.table.quoted()+" WHERE 0")
@@ -270,13 +268,6 @@ func (s *statement) takeWriteLock() error {
 		return nil // one without a trigger for deletes has nothing to lock
 	}
 	return err
-}
-
-// holdsWriteLock reports whether the transaction is a writing one already,
-// because it wrote events. A file that was attached has a lock of its own.
-func (s *statement) holdsWriteLock() bool {
-	tx, ok := connpool.Unwrap(s.ConnPool).(*sql.Tx)
-	return ok && s.table.schema == "" && s.Transactions.known(tx)
 }
 
 // comparable turns the bytes of a column of bits into the number that they

@@ -79,8 +79,6 @@ type facts struct {
 	bits []string
 	// bytes are the columns of bytes that are no text, on MySQL.
 	bytes []string
-	// virtual says that a module of SQLite's keeps the table, by its own rules.
-	virtual bool
 	// transactional says that a savepoint holds for the table; only MySQL has
 	// tables for which it does not.
 	transactional bool

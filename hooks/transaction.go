@@ -104,17 +104,6 @@ func (t *Transactions) ID(conn gorm.ConnPool) string {
 	return id
 }
 
-// known reports whether the transaction has an id.
-func (t *Transactions) known(tx *sql.Tx) bool {
-	if t == nil {
-		return false
-	}
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	_, ok := t.ids[weak.Make(tx)]
-	return ok
-}
-
 func (t *Transactions) forget(key weak.Pointer[sql.Tx]) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()

@@ -29,12 +29,11 @@ func (s *statement) update() (outcome, error) {
 		return s.updateBlind()
 	case len(s.table.keys) == 0:
 		return s.updateUnpaired()
-	case s.dialect.oldReturning && (!s.has("FROM") || len(s.joined()) > 0 && !s.wantsRows):
+	case s.dialect.oldReturning && (!s.has("FROM") || len(s.joined()) > 0 && !s.wantsRows && s.isBare("FROM") && s.isBare("WHERE")):
 		return s.updateReturningOld(parts)
 	case s.resolves(s.updateModifier(), "REPLACE"):
 		return s.replacing(s.updateAfterSelect)
 	default:
-		s.narrow = s.assigned()
 		return s.updateAfterSelect()
 	}
 }
@@ -70,6 +69,14 @@ func (s *statement) parts() (parts map[string]string, ok bool) {
 	return parts, true
 }
 
+// isBare reports whether a clause is its name and its expression, without the
+// hints and comments that others put around them.
+func (s *statement) isBare(name string) bool {
+	c := s.db.Statement.Clauses[name]
+	_, built := s.db.ClauseBuilders[name]
+	return !built && c.Builder == nil && c.BeforeExpression == nil && c.AfterNameExpression == nil && c.AfterExpression == nil
+}
+
 func (s *statement) updateClauses() []string {
 	return s.db.Callback().Update().Clauses
 }
@@ -91,7 +98,7 @@ func (s *statement) updateReturningOld(parts map[string]string) (outcome, error)
 	}
 	q := s.fresh()
 	q.SQL.Grow(len(s.query) + 512)
-	q.WriteString("WITH " + quote(old) + " AS (SELECT " + s.row(t) + " AS " + quote(row))
+	q.WriteString("WITH " + quote(old) + " AS (SELECT " + s.dialect.row(s.table, t) + " AS " + quote(row))
 	for i, column := range s.table.keys {
 		q.WriteString("," + t + "." + quote(column) + " AS " + quote(key+strconv.Itoa(i)))
 	}
@@ -122,7 +129,7 @@ func (s *statement) updateReturningOld(parts map[string]string) (outcome, error)
 		s.ownReturning(q)
 		q.WriteByte(',')
 	}
-	q.WriteString("1 AS " + quote(mark) + "," + quote(old) + "." + quote(row) + "," + s.row(t) + s.place())
+	q.WriteString("1 AS " + quote(mark) + "," + quote(old) + "." + quote(row) + "," + s.dialect.row(s.table, t) + s.place())
 
 	own, both, err := s.runQuery(s.ConnPool, q.SQL.String(), s.args)
 	if err != nil {
@@ -218,7 +225,7 @@ type locked struct {
 // WHERE, and locks them where the database can.
 func (s *statement) lockRows(verb string, moved []clause.Assignment) (*locked, error) {
 	q := s.fresh()
-	q.WriteString("SELECT " + s.row(s.tableName()))
+	q.WriteString("SELECT " + s.dialect.row(s.table, s.tableName()))
 	for i, assignment := range moved {
 		q.WriteByte(',')
 		q.AddVar(q, assignment.Value)

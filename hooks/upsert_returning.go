@@ -149,7 +149,7 @@ func (s *statement) flagsInserted() bool {
 // expected to meet. It returns the keys of those that it met unseen, or, where
 // the database does not tell, of all that seem new.
 func (s *statement) runUpsert(done *outcome, met *images, how look, moves bool) (fresh [][]any, err error) {
-	list := how.list(s.row(s.returningName()) + s.place())
+	list := how.list(s.dialect.row(s.table, s.returningName()) + s.place())
 	flagged := s.flagsInserted()
 	if flagged {
 		list = s.dialect.insertedFlag + "," + list

@@ -83,7 +83,7 @@ func (t *traced) run(done *outcome, query string, traces bool) (err error) {
 	returning := t.dialect.insertReturning
 	if returning {
 		how := look{identity: t.table.identity()}
-		own, rows, err := t.tee(query, how.list(t.row(t.returningName())))
+		own, rows, err := t.tee(query, how.list(t.dialect.row(t.table, t.returningName())))
 		if err != nil {
 			return err
 		}
