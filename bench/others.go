@@ -291,7 +291,14 @@ func (s *subject) relay(to *redisrepo.Repository) error {
 		}
 		return nil
 	}
-	s.runs = map[string]func() error{"all of them": func() error { return box.Flush(context.Background()) }}
+	s.runs = map[string]func() error{"all of them": func() error { // the other one must not begin before
+		relay, err := outbox.New(s.db, to, &outbox.Options{BatchSize: 1000})
+		if err != nil {
+			return err
+		}
+		relay.Start()
+		return errors.Join(relay.Flush(context.Background()), relay.Close(context.Background()))
+	}}
 	return nil
 }
 
