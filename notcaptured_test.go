@@ -113,6 +113,16 @@ var notCaptured = map[string]uncaptured{
 		want:    []string{"created notes", "created notes", "deleted notes", "deleted notes", "created notes", "created notes"},
 		changed: "SELECT count(*) FROM notes WHERE n = 12",
 	},
+	"Rows whose primary key is null, which SQLite allows": {
+		on: onSQLite,
+		do: func(t *testing.T, _ *testdb.Database, db *gorm.DB) error {
+			must(t, db.Exec("CREATE TABLE notes (code TEXT PRIMARY KEY, n INTEGER)"))
+			must(t, db.Table("notes").Create([]map[string]any{{"n": 1}, {"n": 2}}))
+			return db.Table("notes").Where("n > 0").Update("n", gorm.Expr("n + 10")).Error
+		},
+		want:    []string{"created notes", "created notes", "deleted notes", "deleted notes", "created notes", "created notes"},
+		changed: "SELECT count(*) FROM notes WHERE n = 12",
+	},
 	"SQL written by other plugins": {
 		do: func(t *testing.T, d *testdb.Database, db *gorm.DB) error {
 			err := db.Callback().Update().Before("gorm:update").Register("other:plugin", func(db *gorm.DB) {

@@ -158,7 +158,8 @@ func sqliteFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, erro
 		return facts{}, err
 	}
 	for i := range int64(len(places)) {
-		found.uniques.add("primary key", places[i+1], true, true)
+		rowID := len(places) == 1 && found.types[places[1]] == "INTEGER"
+		found.uniques.add("primary key", places[i+1], true, rowID || notNull[places[i+1]])
 	}
 	type index struct {
 		name  string

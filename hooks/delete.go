@@ -49,11 +49,13 @@ func (s *statement) deleted(before *images) ([]change, error) {
 	return changes, nil
 }
 
-// index finds images by key.
+// index finds images by key, those that have one.
 func index(set *images) map[string]*image {
 	found := make(map[string]*image, len(set.rows))
 	for i := range set.rows {
-		found[set.rows[i].key] = &set.rows[i]
+		if key := set.rows[i].key; key != "" {
+			found[key] = &set.rows[i]
+		}
 	}
 	return found
 }

@@ -35,6 +35,8 @@ type dialect struct {
 	// prepareReads says that rows must be read by prepared statements, because
 	// the text protocol rounds numbers.
 	prepareReads bool
+	// same compares two key columns, which may be null on SQLite.
+	same string
 	// folds says that the case of column names does not count.
 	folds bool
 	// lastInsertID is the query for the key of the row just inserted; empty
@@ -72,6 +74,7 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 			insertedFlag: "(xmax = 0)",
 			lock:         " FOR NO KEY UPDATE", keyLock: " FOR UPDATE",
 			orderedLocks:  true,
+			same:          " = ",
 			inTransaction: postgresInTransaction,
 			facts:         postgresFacts,
 			documents:     true,
@@ -87,6 +90,7 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 			syntax:          sqliteSyntax,
 			insertReturning: true, updateReturning: true, deleteReturning: true,
 			writeLock:     true,
+			same:          " IS ",
 			folds:         true,
 			lastInsertID:  "SELECT last_insert_rowid()",
 			inTransaction: sqliteInTransaction,
@@ -106,6 +110,7 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 			lock:            " FOR UPDATE", keyLock: " FOR UPDATE",
 			byPrimary:     " FORCE INDEX (PRIMARY)",
 			prepareReads:  true,
+			same:          " = ",
 			folds:         true,
 			lastInsertID:  "SELECT LAST_INSERT_ID()",
 			inTransaction: mysqlInTransaction,

@@ -3,6 +3,7 @@ package hooks
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/eventaudit/eventaudit/internal/redact"
@@ -10,8 +11,9 @@ import (
 
 // image is one row as it was at one moment, each cell as JSON.
 type image struct {
-	// key is the identity of the row within its table, raw the values of the
-	// key columns as the database takes them.
+	// key is the identity of the row within its table, empty when nothing
+	// identifies it; raw are the values of the key columns as the database
+	// takes them.
 	key string
 	raw []any
 	// place is where PostgreSQL has the row, in tables with triggers.
@@ -47,7 +49,9 @@ func (c *capturer) imagesOf(t *table, b *buffer) (*images, error) {
 	for i, values := range b.values {
 		row := &set.rows[i]
 		row.cells = c.encodeRow(values, types)
-		row.key = set.keyOf(row.cells)
+		if !set.nullKey(row.cells) {
+			row.key = set.keyOf(row.cells)
+		}
 		for _, place := range set.keys {
 			row.raw = append(row.raw, values[place])
 		}
@@ -74,6 +78,12 @@ func (set *images) keyOf(cells [][]byte) string {
 		key = append(append(key, cells[place]...), ',')
 	}
 	return string(key)
+}
+
+// nullKey reports whether a part of the key is null. SQLite allows any number
+// of rows with the same such key, and nothing finds them by it.
+func (set *images) nullKey(cells [][]byte) bool {
+	return slices.ContainsFunc(set.keys, func(place int) bool { return string(cells[place]) == "null" })
 }
 
 // rawKeys returns the key values of every row.
@@ -231,6 +241,9 @@ func (set *images) erased(row image) bool {
 	}
 	return false
 }
+
+// nameless reports whether nothing identifies the row.
+func (row image) nameless() bool { return row.key == "" }
 
 // content is everything in the row, for rows that have no key.
 func (row image) content() string { return string(bytes.Join(row.cells, []byte(","))) }

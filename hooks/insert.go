@@ -108,6 +108,9 @@ func (s *statement) insertOrReplace() (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
+	if slices.ContainsFunc(met.rows, image.nameless) {
+		return outcome{}, s.errNullKeys("use OnConflict")
+	}
 	done, err := s.teeImages(unpaired)
 	if err != nil {
 		return outcome{}, err
@@ -127,7 +130,7 @@ func (s *statement) insertOrReplace() (outcome, error) {
 		delete(after, row.key)
 	}
 	for i, row := range done.images.rows {
-		if after[row.key] == &done.images.rows[i] {
+		if row.nameless() || after[row.key] == &done.images.rows[i] {
 			done.changes = append(done.changes, change{after: &done.images.rows[i]})
 		}
 	}

@@ -4,8 +4,8 @@ import "strings"
 
 // inUTC reports whether text is an instant in UTC as time.RFC3339Nano would
 // write it but for the zone, "2024-02-28T10:00:00.5+00:00", with a space or a T
-// in the middle. It is not asked to know all of them: the last days of a month
-// are left to package time, which knows how long it is.
+// in the middle. It is not asked to know all of them: the last days of a
+// month that may not have them are left to package time.
 func inUTC[text ~string | ~[]byte](t text) bool {
 	const shape, zone = "0000-00-00 00:00:00", "+00:00"
 	end := len(t) - len(zone)
@@ -21,7 +21,7 @@ func inUTC[text ~string | ~[]byte](t text) bool {
 	}
 	two := func(at int) byte { return (t[at]-'0')*10 + t[at+1] - '0' }
 	month, day := two(5), two(8)
-	if month < 1 || month > 12 || day < 1 || day > 28 || two(11) > 23 || two(14) > 59 || two(17) > 59 {
+	if month < 1 || month > 12 || day < 1 || day > 30 || month == 2 && day > 28 || two(11) > 23 || two(14) > 59 || two(17) > 59 {
 		return false
 	}
 	fraction := string(t[len(shape):end])

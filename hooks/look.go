@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -60,8 +61,9 @@ func (s *statement) rowsBy(how look, columns []string, keys [][]any) (*images, e
 func (set *images) once() {
 	seen := make(map[string]bool, len(set.rows))
 	set.rows = slices.DeleteFunc(set.rows, func(row image) bool {
-		again := seen[row.key]
-		seen[row.key] = true
+		name := cmp.Or(row.key, row.identity)
+		again := seen[name]
+		seen[name] = name != ""
 		return again
 	})
 }

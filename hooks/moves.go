@@ -51,7 +51,7 @@ func (s *statement) arrived() (*images, error) {
 		if i > 0 {
 			q.WriteString(" AND ")
 		}
-		q.WriteString(asideTable + "." + s.table.quote(key) + " = " + s.table.quoted() + "." + s.table.quote(key))
+		q.WriteString(asideTable + "." + s.table.quote(key) + s.dialect.same + s.table.quoted() + "." + s.table.quote(key))
 	}
 	q.WriteString(")" + s.dialect.lock)
 	rows, err := s.selectRows(q)

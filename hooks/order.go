@@ -14,7 +14,7 @@ func inSequence(changes []change) []change {
 	leaves, makes := map[string]int{}, map[*image]int{}
 	for i, c := range changes {
 		makes[c.after] = i
-		if c.before != nil && c.after == nil || moves(c) {
+		if c.before != nil && c.before.key != "" && (c.after == nil || moves(c)) {
 			leaves[c.before.key] = i
 		}
 	}

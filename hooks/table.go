@@ -126,18 +126,26 @@ func (t *table) identify(modelKeys []string) {
 	}
 	for _, index := range t.facts.uniques {
 		covered := !slices.ContainsFunc(index.columns, func(c string) bool { return !slices.Contains(named, c) })
-		if index.whole && covered && len(named) == len(modelKeys) {
+		if (index.whole || index.primary) && covered && len(named) == len(modelKeys) {
 			t.keys = named
 			return
 		}
 	}
 	t.keys = nil
 	for _, index := range t.facts.uniques {
-		if index.whole {
+		if index.whole || index.primary {
 			t.keys = index.columns
 			return
 		}
 	}
+}
+
+// nullableKey reports whether the key of a row may be null, even the primary key
+// on SQLite.
+func (t *table) nullableKey() bool {
+	return slices.ContainsFunc(t.facts.uniques, func(index uniqueIndex) bool {
+		return !index.whole && t.sameColumns(index.columns, t.keys)
+	})
 }
 
 // quoted returns the real name for use in SQL.

@@ -333,7 +333,7 @@ func (s *statement) lookAgain(set *images, changes []change) ([]change, error) {
 		return nil, err
 	}
 	for i, c := range changes {
-		if c.after == nil || made[c.after] {
+		if c.after == nil || made[c.after] || c.after.nameless() {
 			continue
 		}
 		now := after[c.after.key]
@@ -429,32 +429,46 @@ func (s *statement) updateUnpaired() (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	if len(old.rows) == 1 && len(done.images.rows) == 1 {
+	if len(old.rows) != len(done.images.rows) {
+		return outcome{}, fmt.Errorf("hooks: the UPDATE of table %s matches %d rows and changed %d; some were left alone or came in between, and without a primary key nobody can tell which; add one",
+			s.table.quoted(), len(old.rows), len(done.images.rows))
+	}
+	if len(old.rows) == 1 {
 		done.changes = []change{{before: &old.rows[0], after: &done.images.rows[0]}}
 		return done, nil
 	}
-	for _, row := range without(old.rows, done.images.rows) {
-		done.changes = append(done.changes, change{before: row})
-	}
-	for _, row := range without(done.images.rows, old.rows) {
-		done.changes = append(done.changes, change{after: row})
-	}
+	done.changes = replaced(pointers(old.rows), pointers(done.images.rows))
 	return done, nil
 }
 
-// without returns the rows that are not among the others, one for one.
-func without(rows, others []image) []*image {
+func pointers(rows []image) []*image {
+	list := make([]*image, len(rows))
+	for i := range rows {
+		list[i] = &rows[i]
+	}
+	return list
+}
+
+// replaced records rows of which nobody can say which became which: those that
+// are not among the others, one for one, are deleted and created.
+func replaced(before, after []*image) []change {
+	var changes []change
+	for _, row := range without(before, after) {
+		changes = append(changes, change{before: row})
+	}
+	for _, row := range without(after, before) {
+		changes = append(changes, change{after: row})
+	}
+	return changes
+}
+
+func without(rows, others []*image) []*image {
 	present := map[string]int{}
 	for _, row := range others {
 		present[row.content()]++
 	}
-	var left []*image
-	for i, row := range rows {
-		if present[row.content()] > 0 {
-			present[row.content()]--
-			continue
-		}
-		left = append(left, &rows[i])
-	}
-	return left
+	return slices.DeleteFunc(slices.Clone(rows), func(row *image) bool {
+		present[row.content()]--
+		return present[row.content()] >= 0
+	})
 }

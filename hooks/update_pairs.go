@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"fmt"
 	"slices"
 
 	"gorm.io/gorm/clause"
@@ -22,13 +23,18 @@ func (s *statement) pairUpdated(locked *locked, piece *buffer, after *images) (*
 	}
 	found, seen := index(after), map[string]bool{}
 	var changes []change
-	var left [][]any // keys of rows that were not returned
+	var left [][]any      // keys of rows that were not returned
+	var nameless []*image // rows without a key, before or after
 	for i := range before.rows {
 		c := change{before: &before.rows[i]}
 		if seen[c.before.key] { // a FROM may match a row more than once
 			continue
 		}
-		seen[c.before.key] = true
+		if len(locked.moved) == 0 && c.before.nameless() || slices.Contains(keys[i], nil) {
+			nameless = append(nameless, c.before)
+			continue
+		}
+		seen[c.before.key] = !c.before.nameless()
 		if len(locked.moved) == 0 {
 			c.after = found[c.before.key]
 		} else if c.after = found[s.keyText(before, keys[i])]; c.after == nil {
@@ -48,10 +54,41 @@ func (s *statement) pairUpdated(locked *locked, piece *buffer, after *images) (*
 	if err := s.leftAlone(changes, left, found); err != nil {
 		return nil, nil, err
 	}
+	if len(nameless) > 0 {
+		without, err := s.pairNameless(nameless, after, returned)
+		if err != nil {
+			return nil, nil, err
+		}
+		changes = append(without, changes...)
+	}
 	if len(after.columns) == 0 { // no row is left to name them
 		return before, changes, nil
 	}
 	return after, changes, nil
+}
+
+// pairNameless pairs rows whose key is null before or after. One and one are
+// the same row; of several nobody can say which became which, as in a table
+// without a key.
+func (s *statement) pairNameless(before []*image, after *images, returned bool) ([]change, error) {
+	var now []*image
+	for i := range after.rows {
+		if after.rows[i].nameless() {
+			now = append(now, &after.rows[i])
+		}
+	}
+	switch {
+	case !returned || len(now) != len(before):
+		return nil, s.errNullKeys("give them a key first")
+	case len(now) == 1:
+		return []change{{before: before[0], after: now[0]}}, nil
+	}
+	return replaced(before, now), nil
+}
+
+// errNullKeys says that rows cannot be told apart.
+func (s *statement) errNullKeys(advice string) error {
+	return fmt.Errorf("hooks: rows of table %s cannot be told apart because their key is null; %s", s.table.quoted(), advice)
 }
 
 // leftAlone finds the rows that the statement did not return because it left

@@ -16,7 +16,7 @@ func (s *statement) pairMovedOn(done *outcome) error {
 	for i := range changes {
 		row := changes[i].after
 		rest := changes[i+1:]
-		if still[row.key] != nil || slices.ContainsFunc(rest, func(c change) bool { return c.before == row }) {
+		if row.nameless() || still[row.key] != nil || slices.ContainsFunc(rest, func(c change) bool { return c.before == row }) {
 			continue
 		}
 		next := slices.IndexFunc(rest, func(c change) bool {

@@ -12,7 +12,8 @@ import (
 // it returns are paired with those that were there before by key.
 func (s *statement) upsertReturning(onConflict clause.OnConflict, targets [][]string, tries int, unseen [][]any) (now attempt, err error) {
 	how := look{lock: s.dialect.lock}
-	if s.assignsKey(onConflict) && len(targets) == 1 && !slices.Contains(targets[0], "") {
+	tells := s.assignsKey(onConflict) || s.table.nullableKey()
+	if tells && len(targets) == 1 && !slices.Contains(targets[0], "") {
 		how.identity = s.dialect.tuple(s.terms(targets[0])) // may stay when the key does not
 		how.stays = s.tellsApart(targets[0]) && keeps(onConflict, targets[0])
 	}
@@ -169,6 +170,9 @@ func (s *statement) runUpsert(done *outcome, met *images, how look, moves bool) 
 	done.own = own
 	if done.images, err = s.imagesBy(how, rows); err != nil {
 		return nil, err
+	}
+	if !how.stays && slices.ContainsFunc(slices.Concat(met.rows, done.images.rows), image.nameless) {
+		return nil, s.errNullKeys("name the conflict target in OnConflict.Columns, and do not assign it")
 	}
 	before := newState(met, how.stays)
 	for i := range done.images.rows {

@@ -37,7 +37,9 @@ func (s state) becomes(c change) {
 	if c.before != nil && s.byKey[c.before.key] == c.before {
 		delete(s.byKey, c.before.key)
 	}
-	s.byKey[c.after.key] = c.after
+	if c.after.key != "" {
+		s.byKey[c.after.key] = c.after
+	}
 	if s.byIdentity != nil {
 		s.byIdentity[c.after.identity] = c.after
 	}
