@@ -47,7 +47,7 @@ func (c *capturer) fromDocuments(t *table, b *buffer) (*images, error) {
 		for place := range set.columns {
 			row.cells[place] = presentDocument(row.cells[place], set.columns[place].kind)
 		}
-		row.key = set.keyOf(row.cells)
+		row.key = set.keyOf(row)
 	}
 	return set, nil
 }

@@ -67,7 +67,7 @@ func (i *interceptor) actionOf(set *images, c change) (action string, differs []
 	case c.after == nil:
 		return event.ActionDeleted, nil, true
 	}
-	differs, ok = set.changes(*c.before, *c.after)
+	differs, ok = set.changes(c.before, c.after)
 	return i.action(set, c), differs, ok
 }
 

@@ -3,13 +3,14 @@ package hooks
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 
 	"github.com/eventaudit/eventaudit/internal/redact"
 )
 
-// image is one row as it was at one moment, each cell as JSON.
+// image is one row as it was at one moment.
 type image struct {
 	// key is the identity of the row within its table, empty when nothing
 	// identifies it; raw are the values of the key columns as the database
@@ -18,7 +19,11 @@ type image struct {
 	raw []any
 	// place is where PostgreSQL has the row, in tables with triggers.
 	place any
-	cells [][]byte
+	// cells are its cells as JSON, see cell; the nil ones are made of the
+	// values as the set of the row encodes them.
+	cells  [][]byte
+	values []any
+	of     *images
 	// identity is what a trace of an upsert knows the row by.
 	identity string
 }
@@ -28,6 +33,9 @@ type images struct {
 	*layout
 	types []string // of the columns; empty where rows are documents
 	rows  []image
+	// encode and memory make cells of values.
+	encode func(into []byte, value any, typeName string) []byte
+	memory []byte
 }
 
 // noImages are no rows, of no columns.
@@ -45,45 +53,82 @@ func (c *capturer) imagesOf(t *table, b *buffer) (*images, error) {
 			types[i] = declared
 		}
 	}
-	set := &images{layout: c.layoutOf(t, names), types: types, rows: make([]image, len(b.values))}
+	set := &images{layout: c.layoutOf(t, names), types: types, rows: make([]image, len(b.values)), encode: c.dialect.encode}
+	cells := make([][]byte, len(b.values)*len(names))
 	for i, values := range b.values {
 		row := &set.rows[i]
-		row.cells = c.encodeRow(values, types)
-		if !set.nullKey(row.cells) {
-			row.key = set.keyOf(row.cells)
+		row.of, row.values, row.raw = set, values, make([]any, len(set.keys))
+		row.cells, cells = cells[:len(names):len(names)], cells[len(names):]
+		for j, place := range set.keys {
+			row.raw[j] = values[place]
 		}
-		for _, place := range set.keys {
-			row.raw = append(row.raw, values[place])
+		// SQLite allows any number of rows with the same key if a part of it is
+		// null, and nothing finds them by it.
+		if !slices.Contains(row.raw, nil) {
+			row.key = set.keyOf(row)
 		}
 	}
 	return set, nil
 }
 
-// encodeRow encodes the cells of a row into one piece of memory.
-func (c *capturer) encodeRow(values []any, types []string) [][]byte {
-	cells, memory := make([][]byte, len(values)), make([]byte, 0, 24*len(values))
-	for i, value := range values {
-		start := len(memory)
-		memory = c.dialect.encode(memory, value, types[i])
-		cells[i] = memory[start:len(memory):len(memory)]
+// cell returns a cell of the row as JSON.
+func (row *image) cell(i int) []byte {
+	if row.cells[i] == nil {
+		row.cells[i] = row.of.encoded(row.values[i], row.of.types[i])
 	}
-	return cells
+	return row.cells[i]
+}
+
+// encoded encodes a value into memory that many share.
+func (set *images) encoded(value any, typeName string) []byte {
+	const room, most = 64, 1 << 16
+	if cap(set.memory)-len(set.memory) < room {
+		set.memory = make([]byte, 0, min(max(4*room, 2*cap(set.memory)), most))
+	}
+	start := len(set.memory)
+	set.memory = set.encode(set.memory, value, typeName)
+	return set.memory[start:len(set.memory):len(set.memory)]
+}
+
+// same reports whether two rows have the same in a column. Most values need not
+// be encoded for that.
+func (row *image) same(other *image, i int) bool {
+	if row.cells[i] == nil && other.cells[i] == nil && row.of.types[i] == other.of.types[i] && identical(row.values[i], other.values[i]) {
+		return true
+	}
+	return bytes.Equal(row.cell(i), other.cell(i))
+}
+
+// identical reports whether two values of a driver are the same; it may be
+// false where they are.
+func identical(a, b any) bool {
+	switch a := a.(type) {
+	case nil:
+		return b == nil
+	case int64:
+		b, ok := b.(int64)
+		return ok && a == b
+	case float64:
+		b, ok := b.(float64)
+		return ok && math.Float64bits(a) == math.Float64bits(b) // -0 is another number
+	case string:
+		b, ok := b.(string)
+		return ok && a == b
+	case []byte:
+		b, ok := b.([]byte)
+		return ok && bytes.Equal(a, b)
+	}
+	return false
 }
 
 // keyOf returns the identity of a row by its cells.
-func (set *images) keyOf(cells [][]byte) string {
+func (set *images) keyOf(row *image) string {
 	var memory [64]byte
 	key := memory[:0]
 	for _, place := range set.keys {
-		key = append(append(key, cells[place]...), ',')
+		key = append(append(key, row.cell(place)...), ',')
 	}
 	return string(key)
-}
-
-// nullKey reports whether a part of the key is null. SQLite allows any number
-// of rows with the same such key, and nothing finds them by it.
-func (set *images) nullKey(cells [][]byte) bool {
-	return slices.ContainsFunc(set.keys, func(place int) bool { return string(cells[place]) == "null" })
 }
 
 // rawKeys returns the key values of every row.
@@ -103,9 +148,9 @@ func (set *images) objectID(row image) string { return set.id(row, set.keys) }
 func (set *images) id(row image, keys []int) string {
 	id := func(place int) []byte {
 		if set.columns[place].redact || set.columns[place].drop {
-			return redact.Digest(row.cells[place])
+			return redact.Digest(row.cell(place))
 		}
-		return row.cells[place]
+		return row.cell(place)
 	}
 	switch len(keys) {
 	case 0:
@@ -143,7 +188,7 @@ func (set *images) document(into []byte, row image, mask *redact.Matcher, chosen
 		}
 		first = false
 		into = append(into, column.label...)
-		into = append(into, masked(column, row.cells[i], mask)...)
+		into = append(into, masked(column, row.cell(i), mask)...)
 	}
 	return append(into, '}')
 }
@@ -155,9 +200,9 @@ func (set *images) size(row *image, chosen func(i int) bool) int {
 	if row == nil {
 		return size
 	}
-	for i, cell := range row.cells {
+	for i := range row.cells {
 		if chosen(i) {
-			size += len(set.columns[i].label) + len(cell) + 1
+			size += len(set.columns[i].label) + len(row.cell(i)) + 1
 		}
 	}
 	return size
@@ -216,11 +261,11 @@ func maskText(mask *redact.Matcher, text string) (clean string, hid bool) {
 }
 
 // changes reports which columns differ, and whether any of them counts.
-func (set *images) changes(before, after image) (differs []bool, counts bool) {
+func (set *images) changes(before, after *image) (differs []bool, counts bool) {
 	differs = make([]bool, len(set.columns))
 	for i := range set.columns {
 		column := &set.columns[i]
-		differs[i] = !bytes.Equal(before.cells[i], after.cells[i])
+		differs[i] = !before.same(after, i)
 		counts = counts || differs[i] && !column.ignore && !column.drop
 	}
 	return differs, counts
@@ -233,7 +278,7 @@ func (set *images) erased(row image) bool {
 		if !set.columns[i].soft {
 			continue
 		}
-		switch string(row.cells[i]) {
+		switch string(row.cell(i)) {
 		case "null", "0", "false", `""`:
 		default:
 			return true
@@ -246,4 +291,10 @@ func (set *images) erased(row image) bool {
 func (row image) nameless() bool { return row.key == "" }
 
 // content is everything in the row, for rows that have no key.
-func (row image) content() string { return string(bytes.Join(row.cells, []byte(","))) }
+func (row *image) content() string {
+	var all []byte
+	for i := range row.cells {
+		all = append(append(all, row.cell(i)...), ',')
+	}
+	return string(all)
+}

@@ -37,7 +37,7 @@ func (s *statement) insertedID(done outcome) (*int64, error) {
 			return id, nil
 		case at != nil && len(done.images.rows) > 0 && !isDefault(values.Values[0][at[0]]):
 			last := done.images.rows[len(done.images.rows)-1]
-			given, err := strconv.ParseInt(string(last.cells[done.images.placesOf(s.table, []string{auto})[0]]), 10, 64)
+			given, err := strconv.ParseInt(string(last.cell(done.images.placesOf(s.table, []string{auto})[0])), 10, 64)
 			return &given, err
 		}
 	}

@@ -195,7 +195,7 @@ func (t *Table) stored(set *images, err error) ([]Stored, error) {
 	for i, row := range set.rows {
 		rows[i] = Stored{ID: set.objectID(row), Cells: map[string]json.RawMessage{}}
 		for j, column := range set.columns {
-			rows[i].Cells[column.name] = row.cells[j]
+			rows[i].Cells[column.name] = row.cell(j)
 		}
 	}
 	return rows, nil

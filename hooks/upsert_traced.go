@@ -123,7 +123,7 @@ func affectedByUpsert(done outcome) (n int64) {
 		case c.before == nil, c.after == nil: // the two halves of one update, if it was one
 			n++
 		default:
-			if differs, _ := done.images.changes(*c.before, *c.after); slices.Contains(differs, true) {
+			if differs, _ := done.images.changes(c.before, c.after); slices.Contains(differs, true) {
 				n += 2
 			}
 		}

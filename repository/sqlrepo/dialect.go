@@ -26,6 +26,8 @@ type dialect struct {
 	// shares says that an INSERT names the values that its rows share once, by
 	// number.
 	shares bool
+	// prepares says that an INSERT which comes again is worth preparing.
+	prepares bool
 	// bindTime returns a timestamp as the driver is to have it.
 	bindTime func(time.Time) any
 	// readTime is the expression by which the timestamp is read.

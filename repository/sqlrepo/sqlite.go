@@ -12,6 +12,7 @@ func sqlite() dialect {
 		passOver:     ` ON CONFLICT ("id") DO NOTHING`,
 		chunk:        50,
 		shares:       true,
+		prepares:     true,
 		bindTime:     func(t time.Time) any { return t.UTC().Format(textTime) },
 		readTime:     `"timestamp"`,
 		comparesRows: true,

@@ -2,7 +2,9 @@ package sqlrepo
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"sync"
@@ -37,19 +39,58 @@ func (r *Repository) Write(ctx context.Context, events ...event.Event) error {
 // Every statement begins with the comment /*audit:defer*/, returns no rows,
 // and its row count is never looked at: a connector may hold it back and send
 // it together with the next statement or the commit.
-func (r *Repository) Insert(ctx context.Context, conn gorm.ConnPool, events []event.Event) error {
+func (r *Repository) Insert(ctx context.Context, conn gorm.ConnPool, events []event.Event) (err error) {
 	if len(events) > 1 {
 		conn = connpool.Unwrap(conn)
 	}
+	run := conn.ExecContext
+	if r.dialect.prepares && len(events) > 2*r.dialect.chunk { // the same text comes again
+		last := prepared{conn: conn}
+		defer func() { err = errors.Join(err, last.close()) }()
+		run = last.exec
+	}
 	for chunk := range r.dialect.chunks(events) {
-		if err := r.insert(ctx, conn, chunk); err != nil {
+		if err := r.insert(ctx, run, chunk); err != nil {
 			return fmt.Errorf("sqlrepo: write %d events: %w", len(events), err)
 		}
 	}
 	return nil
 }
 
-func (r *Repository) insert(ctx context.Context, conn gorm.ConnPool, events []event.Event) error {
+// execute runs a statement.
+type execute = func(ctx context.Context, text string, args ...any) (sql.Result, error)
+
+// prepared keeps the last statement prepared for the next of the same text.
+type prepared struct {
+	conn gorm.ConnPool
+	text string
+	stmt *sql.Stmt
+}
+
+func (p *prepared) exec(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	if p.stmt == nil || text != p.text {
+		if err := p.close(); err != nil {
+			return nil, err
+		}
+		stmt, err := p.conn.PrepareContext(ctx, text)
+		if err != nil {
+			return nil, err
+		}
+		p.stmt, p.text = stmt, text
+	}
+	return p.stmt.ExecContext(ctx, args...)
+}
+
+func (p *prepared) close() error {
+	if p.stmt == nil {
+		return nil
+	}
+	stmt := p.stmt
+	p.stmt = nil
+	return stmt.Close()
+}
+
+func (r *Repository) insert(ctx context.Context, run execute, events []event.Event) error {
 	values := valuesPool.Get().(*[]any)
 	defer func() {
 		clear(*values)
@@ -63,7 +104,7 @@ func (r *Repository) insert(ctx context.Context, conn gorm.ConnPool, events []ev
 	}
 	shape := r.dialect.shapeOf(*values)
 	text := connpool.Deferrable(ctx, r.inserts.text(r.dialect, shape))
-	_, err := conn.ExecContext(ctx, text, r.dialect.arguments(shape, *values)...)
+	_, err := run(ctx, text, r.dialect.arguments(shape, *values)...)
 	return err
 }
 

@@ -28,13 +28,19 @@ func series(n int) []event.Event {
 	return events
 }
 
-// recorder is a connection pool that only remembers what it is given. It has
-// no other method than ExecContext.
+// recorder is a connection pool that remembers what it is given. What is
+// prepared runs in the pool behind it; it has no other method than these two.
 type recorder struct {
 	gorm.ConnPool
-	queries []string
-	args    []int
-	err     error
+	queries  []string
+	args     []int
+	err      error
+	prepared []string
+}
+
+func (r *recorder) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
+	r.prepared = append(r.prepared, query)
+	return r.ConnPool.PrepareContext(ctx, query)
 }
 
 func (r *recorder) ExecContext(_ context.Context, query string, args ...any) (sql.Result, error) {
@@ -48,18 +54,26 @@ func (r *recorder) ExecContext(_ context.Context, query string, args ...any) (sq
 func TestInsertStatements(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
-		r, _ := migrated(t, s)
+		r, db := migrated(t, s)
 		chunk := map[testdb.Kind]int{testdb.Postgres: 500, testdb.MariaDB: 100}[s.Kind()]
+		many := 3 // statements that are not prepared
 		if chunk == 0 {
-			chunk = 50
+			chunk, many = 50, 0
 		}
-		for _, test := range []struct{ events, statements int }{{0, 0}, {1, 1}, {chunk, 1}, {chunk + 1, 2}, {3 * chunk, 3}} {
-			var conn recorder
+		for _, test := range []struct{ events, statements int }{{0, 0}, {1, 1}, {chunk, 1}, {chunk + 1, 2}, {3 * chunk, many}} {
+			conn := recorder{ConnPool: db.ConnPool}
 			if err := r.Insert(t.Context(), &conn, series(test.events)); err != nil {
 				t.Fatal(err)
 			}
 			if len(conn.queries) != test.statements {
 				t.Errorf("%d events took %d statements, want %d", test.events, len(conn.queries), test.statements)
+			}
+			if test.events > 0 && test.statements == 0 {
+				if n, err := r.Count(t.Context(), event.Filter{}); err != nil || n != int64(test.events) || len(conn.prepared) != 1 {
+					t.Errorf("%d events were stored by %d prepared statements (%v), want %d by one", n, len(conn.prepared), err, test.events)
+				}
+			} else if conn.prepared != nil {
+				t.Errorf("%d events were prepared for: %q", test.events, conn.prepared)
 			}
 			for i, query := range conn.queries {
 				if !strings.HasPrefix(query, "/*audit:defer*/INSERT INTO ") {
