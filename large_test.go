@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/eventaudit/eventaudit"
 	"github.com/eventaudit/eventaudit/event"
@@ -150,4 +152,37 @@ func TestALargeUpdateInBoundedMemory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Every row of a large upsert has its event, those that it creates as those that
+// it meets.
+func TestLargeUpserts(t *testing.T) {
+	t.Parallel()
+	eachWay(t, func(t *testing.T, d *testdb.Database, open func() *gorm.DB) {
+		const n = 2500 // more than is kept in memory of other statements
+		db, audit := use(t, open())
+		rows := make([]Document, n)
+		for i := range rows {
+			rows[i] = Document{ID: fmt.Sprint(i + 1), Body: "a"}
+		}
+		whole := db.Session(&gorm.Session{CreateBatchSize: 2 * n})
+		must(t, whole.Clauses(clause.OnConflict{UpdateAll: true}).Create(append([]Document{}, rows...)))
+		for i := range rows {
+			rows[i].Body = "b"
+		}
+		must(t, whole.Clauses(clause.OnConflict{UpdateAll: true}).Create(append([]Document{}, rows...)))
+		must(t, whole.Clauses(clause.OnConflict{DoNothing: true}).Create(append([]Document{}, rows...)))
+		events := 2 * n
+		if slices.Contains(onSQLite, d.Kind()) {
+			for i := range rows {
+				rows[i].Body = "c"
+			}
+			must(t, whole.Clauses(clause.Insert{Modifier: "OR REPLACE"}).Create(append([]Document{}, rows...)))
+			events += n
+		}
+		if got := len(trail(t, audit, event.Filter{})); got != events {
+			t.Errorf("%d events, want %d", got, events)
+		}
+		oracle.Check(t, db, audit.Repository(), modelTables...)
+	})
 }

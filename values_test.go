@@ -219,3 +219,35 @@ func TestWhoAndWhere(t *testing.T) {
 		}
 	})
 }
+
+// Events cannot be made of SQLite's own JSON, as INSERT ... SELECT json_object()
+// would: it loses digits in some versions, takes no bytes, and knows neither
+// times nor booleans.
+func TestJSONOfSQLiteIsAnother(t *testing.T) {
+	t.Parallel()
+	lost := 0
+	for _, kind := range onSQLite {
+		db, audit := install(t, testdb.New(t, kind))
+		ddl(t, db, "CREATE TABLE cells (id INTEGER PRIMARY KEY, r REAL, at DATETIME, b BOOLEAN, x BLOB)")
+		at := time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+		must(t, db.Table("cells").Create(map[string]any{"id": 1, "r": 0.30000000000000004, "at": at, "b": true, "x": []byte{0, 255}}))
+		var theirs string
+		must(t, db.Raw("SELECT json_object('r', r, 'at', at, 'b', b) FROM cells").Scan(&theirs))
+		if !strings.Contains(theirs, "0.30000000000000004") {
+			lost++
+		}
+		if want := `"at":"2026-02-03 04:05:06+00:00","b":1}`; !strings.HasSuffix(theirs, want) {
+			t.Errorf("%s: SQLite writes %s, which does not end in %s", kind, theirs, want)
+		}
+		if err := db.Raw("SELECT json_object('x', x) FROM cells").Scan(&theirs).Error; err == nil {
+			t.Errorf("%s: SQLite writes bytes as %s", kind, theirs)
+		}
+		const ours = `{"new":{"id":1,"r":0.30000000000000004,"at":"2026-02-03T04:05:06Z","b":true,"x":{"base64":"AP8="}}}`
+		if got := string(trail(t, audit, event.Filter{})[0].Result); got != ours {
+			t.Errorf("%s: the event is %s, want %s", kind, got, ours)
+		}
+	}
+	if lost == 0 {
+		t.Error("no SQLite loses digits any more")
+	}
+}

@@ -1,5 +1,7 @@
 package hooks
 
+import "slices"
+
 // delete captures a DELETE. Where the database returns the rows it deleted,
 // these are the images before. Elsewhere they are read and locked first, and
 // the DELETE is held to their keys.
@@ -38,6 +40,9 @@ func (s *statement) delete() (outcome, error) {
 // deleted looks for the rows again. One that is there was not deleted, or was
 // inserted again by a trigger, which may have changed it.
 func (s *statement) deleted(before *images) ([]change, error) {
+	if s.table.facts.restores && slices.ContainsFunc(before.rows, image.nameless) {
+		return nil, s.errNullKeys("give them a key, or do without the triggers of the table")
+	}
 	left, err := s.byKey(s.table.keys, before.rawKeys())
 	if err != nil {
 		return nil, err

@@ -98,7 +98,11 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 			facts:         sqliteFacts,
 			row:           storedRow,
 			tuple: func(terms []string) string {
-				return "CASE WHEN " + strings.Join(terms, " IS NULL OR ") + " IS NULL THEN '' ELSE quote(" + strings.Join(terms, ")||','||quote(") + ") END"
+				exact := make([]string, len(terms))
+				for i, term := range terms { // quote ends a text at its first zero
+					exact[i] = "CASE typeof(" + term + ") WHEN 'text' THEN 't'||hex(" + term + ") ELSE quote(" + term + ") END"
+				}
+				return "CASE WHEN " + strings.Join(terms, " IS NULL OR ") + " IS NULL THEN '' ELSE " + strings.Join(exact, "||','||") + " END"
 			},
 			encode: encodeSQLite,
 		}, nil

@@ -111,8 +111,12 @@ func (s *statement) insertOrReplace() (outcome, error) {
 	if slices.ContainsFunc(met.rows, image.nameless) {
 		return outcome{}, s.errNullKeys("use OnConflict")
 	}
+	s.wantsAll = true
 	done, err := s.teeImages(unpaired)
 	if err != nil {
+		return outcome{}, err
+	}
+	if err := s.dropReplaced(done.images); err != nil {
 		return outcome{}, err
 	}
 	left, err := s.byKey(s.table.keys, met.rawKeys())
@@ -135,6 +139,23 @@ func (s *statement) insertOrReplace() (outcome, error) {
 		}
 	}
 	return done, nil
+}
+
+// dropReplaced drops the rows that a later row of the same statement replaced.
+func (s *statement) dropReplaced(inserted *images) error {
+	if len(inserted.rows) < 2 {
+		return nil
+	}
+	if slices.ContainsFunc(inserted.rows, image.nameless) {
+		return s.errNullKeys("insert one at a time")
+	}
+	left, err := s.byKey(s.table.keys, inserted.rawKeys())
+	if err != nil {
+		return err
+	}
+	there := index(left)
+	inserted.rows = slices.DeleteFunc(inserted.rows, func(row image) bool { return there[row.key] == nil })
+	return nil
 }
 
 // insertThenSelect captures an INSERT where the database returns nothing: the

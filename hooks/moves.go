@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/eventaudit/eventaudit/internal/connpool"
 )
@@ -75,6 +76,11 @@ func (s *statement) paired(done outcome, arrived *images) (outcome, error) {
 		}
 		known[c.after.key] = true
 	}
+	if len(gone) > 0 && s.dialect.writeLock && s.table.nullableKey() {
+		if err := s.noNullKeys(); err != nil {
+			return outcome{}, err
+		}
+	}
 	var fresh []*image
 	for i, row := range arrived.rows {
 		if !known[row.key] {
@@ -98,6 +104,22 @@ func (s *statement) paired(done outcome, arrived *images) (outcome, error) {
 		done.changes = append(done.changes, change{after: row})
 	}
 	return done, nil
+}
+
+// noNullKeys is an error if a row has a null in its key: it may have come there
+// by a trigger, and nothing tells.
+func (s *statement) noNullKeys() error {
+	var there bool
+	nulls := make([]string, len(s.table.keys))
+	for i, key := range s.table.keys {
+		nulls[i] = s.table.quote(key) + " IS NULL"
+	}
+	err := scanRow(s.own, connpool.Unwrap(s.ConnPool),
+		"SELECT EXISTS (SELECT 1 FROM "+s.table.quoted()+" WHERE "+strings.Join(nulls, " OR ")+")", &there)
+	if err == nil && there {
+		err = s.errNullKeys("give them a key, or do without the triggers of the table")
+	}
+	return err
 }
 
 // errLost says that a row was not found again although nothing is known that

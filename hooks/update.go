@@ -322,6 +322,9 @@ func (s *statement) lookAgain(set *images, changes []change) ([]change, error) {
 	if !s.table.facts.triggers || len(set.keys) == 0 {
 		return changes, nil
 	}
+	if slices.ContainsFunc(set.rows, image.nameless) {
+		return nil, s.errNullKeys("give them a key, or do without the triggers of the table")
+	}
 	found, err := s.byKey(s.table.keys, set.rawKeys())
 	if err != nil {
 		return nil, err
@@ -333,7 +336,7 @@ func (s *statement) lookAgain(set *images, changes []change) ([]change, error) {
 		return nil, err
 	}
 	for i, c := range changes {
-		if c.after == nil || made[c.after] || c.after.nameless() {
+		if c.after == nil || made[c.after] {
 			continue
 		}
 		now := after[c.after.key]

@@ -21,7 +21,7 @@ func (s *statement) pairUpdated(locked *locked, piece *buffer, after *images) (*
 			return nil, nil, err
 		}
 	}
-	found, seen := index(after), map[string]bool{}
+	found, seen, taken := index(after), map[string]bool{}, map[*image]bool{}
 	var changes []change
 	var left [][]any      // keys of rows that were not returned
 	var nameless []*image // rows without a key, before or after
@@ -43,9 +43,15 @@ func (s *statement) pairUpdated(locked *locked, piece *buffer, after *images) (*
 				return nil, nil, err
 			}
 		}
-		if c.after == nil && returned {
+		switch {
+		case c.after == nil && c.before.nameless():
+			return nil, nil, s.errNullKeys("give them a key first")
+		case c.after == nil && returned:
 			left = append(left, before.rows[i].raw)
+		case c.after != nil && taken[c.after]:
+			return nil, nil, s.errIgnoredMoves()
 		}
+		taken[c.after] = true
 		if c.after == nil && !s.dialect.updateReturning && !s.table.facts.moves {
 			return nil, nil, s.errLost()
 		}

@@ -17,6 +17,7 @@ import (
 // them. Their values before are not known then, so the upsert is undone, they
 // are read and locked too, and it runs again.
 func (s *statement) upsert(onConflict clause.OnConflict) (outcome, error) {
+	s.wantsAll = true // each row is compared with those before it
 	targets := s.targets(onConflict)
 	if len(s.table.keys) == 0 {
 		if err := s.keyedBy(targets); err != nil {
@@ -35,6 +36,9 @@ func (s *statement) upsert(onConflict clause.OnConflict) (outcome, error) {
 		}
 		if len(attempt.unseen) == 0 || attempt.undo == nil {
 			return attempt.done, attempt.keep(s)
+		}
+		if slices.ContainsFunc(attempt.unseen, func(key []any) bool { return slices.Contains(key, nil) }) {
+			return outcome{}, s.errNullKeys("give them a key, or say in the statement what it conflicts on")
 		}
 		if err := attempt.undo(); err != nil {
 			return outcome{}, err

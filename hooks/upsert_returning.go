@@ -15,7 +15,7 @@ func (s *statement) upsertReturning(onConflict clause.OnConflict, targets [][]st
 	tells := s.assignsKey(onConflict) || s.table.nullableKey()
 	if tells && len(targets) == 1 && !slices.Contains(targets[0], "") {
 		how.identity = s.dialect.tuple(s.terms(targets[0])) // may stay when the key does not
-		how.stays = s.tellsApart(targets[0]) && keeps(onConflict, targets[0])
+		how.stays = s.tellsApart(targets[0]) && s.keeps(onConflict, targets[0])
 	}
 	met, err := s.selectConflicting(how, targets)
 	if err != nil {
@@ -174,7 +174,7 @@ func (s *statement) runUpsert(done *outcome, met *images, how look, moves bool) 
 	if !how.stays && slices.ContainsFunc(slices.Concat(met.rows, done.images.rows), image.nameless) {
 		return nil, s.errNullKeys("name the conflict target in OnConflict.Columns, and do not assign it")
 	}
-	before := newState(met, how.stays)
+	before := newState(met, how.stays, moves)
 	for i := range done.images.rows {
 		c := change{after: &done.images.rows[i]}
 		if !flagged || !inserted[i] {
@@ -237,7 +237,7 @@ func (s *statement) pairMoved(done *outcome, met *images) error {
 	}
 	var gone []*image
 	for i, still := 0, index(left); i < len(met.rows); i++ {
-		if row := &met.rows[i]; (still[row.key] == nil || taken[row.key]) && !paired[row] {
+		if row := &met.rows[i]; (still[row.key] == nil || taken[row.key]) && !paired[row] && !row.nameless() {
 			gone = append(gone, row)
 		}
 	}

@@ -12,10 +12,11 @@ import (
 type state struct {
 	byKey      map[string]*image
 	byIdentity map[string]*image // nil where identities may change
+	moves      bool              // says that keys may
 }
 
-func newState(met *images, identities bool) state {
-	known := state{byKey: index(met)}
+func newState(met *images, identities, moves bool) state {
+	known := state{byKey: index(met), moves: moves}
 	if identities {
 		known.byIdentity = byIdentity(met)
 	}
@@ -23,10 +24,10 @@ func newState(met *images, identities bool) state {
 }
 
 // of returns what the row was before the upsert made it this one, nil when it
-// was nothing that is known. Where identities stay they tell for sure: the key
-// may have been another row's.
+// was nothing that is known. Where identities stay and keys do not, they tell
+// for sure: the key may have been another row's.
 func (s state) of(after *image) *image {
-	if row := s.byIdentity[after.identity]; row != nil && after.identity != "" {
+	if row := s.byIdentity[after.identity]; row != nil && after.identity != "" && (s.moves || after.nameless()) {
 		return row
 	}
 	return s.byKey[after.key]
@@ -41,6 +42,9 @@ func (s state) becomes(c change) {
 		s.byKey[c.after.key] = c.after
 	}
 	if s.byIdentity != nil {
+		if c.before != nil && s.byIdentity[c.before.identity] == c.before {
+			delete(s.byIdentity, c.before.identity)
+		}
 		s.byIdentity[c.after.identity] = c.after
 	}
 }
@@ -54,10 +58,12 @@ func (s *statement) tellsApart(target []string) bool {
 }
 
 // keeps reports whether the upsert leaves what it conflicts on as it is: a
-// column is not assigned, or what made the conflict is assigned to it.
-func keeps(onConflict clause.OnConflict, target []string) bool {
-	return !slices.ContainsFunc(onConflict.DoUpdates, func(a clause.Assignment) bool {
+// column is neither computed from others nor assigned, or what made the conflict
+// is assigned to it.
+func (s *statement) keeps(onConflict clause.OnConflict, target []string) bool {
+	computed := slices.ContainsFunc(target, func(name string) bool { return s.table.among(s.table.facts.generated, name) })
+	return !computed && !slices.ContainsFunc(onConflict.DoUpdates, func(a clause.Assignment) bool {
 		brought, _ := a.Value.(clause.Column)
-		return slices.Contains(target, a.Column.Name) && (brought.Table != "excluded" || brought.Name != a.Column.Name)
+		return s.table.among(target, a.Column.Name) && (brought.Table != "excluded" || !s.table.same(brought.Name, a.Column.Name))
 	})
 }
