@@ -258,14 +258,18 @@ func (s *statement) close() {
 
 // takeWriteLock makes the transaction a writing one before it reads. SQLite
 // refuses the step from reading to writing, without waiting, when another
-// connection writes meanwhile.
+// connection writes meanwhile. A transaction keeps the lock that it has.
 func (s *statement) takeWriteLock() error {
-	if !s.dialect.writeLock {
+	name := s.table.quoted()
+	if !s.dialect.writeLock || s.Transactions.hasLocked(s.ConnPool, name) {
 		return nil
 	}
-	_, err := connpool.Unwrap(s.ConnPool).ExecContext(s.own, "DELETE FROM "+s.table.quoted()+" WHERE 0")
+	_, err := connpool.Unwrap(s.ConnPool).ExecContext(s.own, "DELETE FROM "+name+" WHERE 0")
 	if err != nil && strings.Contains(err.Error(), "because it is a view") {
 		return nil // one without a trigger for deletes has nothing to lock
+	}
+	if err == nil {
+		s.Transactions.locks(s.ConnPool, name)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"runtime"
+	"slices"
 	"sync"
 	"weak"
 
@@ -51,6 +52,7 @@ func (c *capturer) begin(ctx context.Context, pool gorm.ConnPool) (conn gorm.Con
 		if !c.doubts.about(raw) {
 			return pool, running, nil
 		}
+		c.Transactions.unlock(raw)
 		open, end, err := c.enclose(ctx, raw)
 		if err == nil && open {
 			c.doubts.settle(raw)
@@ -79,33 +81,66 @@ func (c *capturer) begin(ctx context.Context, pool gorm.ConnPool) (conn gorm.Con
 // use.
 type Transactions struct {
 	mutex sync.Mutex
-	ids   map[weak.Pointer[sql.Tx]]string
+	known map[weak.Pointer[sql.Tx]]*transaction
+}
+
+type transaction struct {
+	id string
+	// locked are the tables whose database the transaction has locked for
+	// writing, which is for its own life.
+	locked []string
 }
 
 // ID returns the id of the transaction behind conn. A transaction of a foreign
 // kind has a new id each time.
 func (t *Transactions) ID(conn gorm.ConnPool) string {
+	id := ""
+	if !t.at(conn, func(known *transaction) { id = known.id }) {
+		return event.NewID()
+	}
+	return id
+}
+
+// at shows the transaction behind conn, unless it is of a foreign kind.
+func (t *Transactions) at(conn gorm.ConnPool, show func(*transaction)) bool {
 	tx, ok := connpool.Unwrap(conn).(*sql.Tx)
 	if !ok {
-		return event.NewID()
+		return false
 	}
 	key := weak.Make(tx)
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	if id, ok := t.ids[key]; ok {
-		return id
+	known, ok := t.known[key]
+	if !ok {
+		if t.known == nil {
+			t.known = map[weak.Pointer[sql.Tx]]*transaction{}
+		}
+		known = &transaction{id: event.NewID()}
+		t.known[key] = known
+		runtime.AddCleanup(tx, t.forget, key)
 	}
-	if t.ids == nil {
-		t.ids = map[weak.Pointer[sql.Tx]]string{}
-	}
-	id := event.NewID()
-	t.ids[key] = id
-	runtime.AddCleanup(tx, t.forget, key)
-	return id
+	show(known)
+	return true
+}
+
+// hasLocked reports whether the transaction has locked the table, and locks
+// says that it has.
+func (t *Transactions) hasLocked(conn gorm.ConnPool, table string) (locked bool) {
+	t.at(conn, func(known *transaction) { locked = slices.Contains(known.locked, table) })
+	return locked
+}
+
+func (t *Transactions) locks(conn gorm.ConnPool, table string) {
+	t.at(conn, func(known *transaction) { known.locked = append(known.locked, table) })
+}
+
+// unlock forgets what the transaction has locked: it may be another one by now.
+func (t *Transactions) unlock(conn gorm.ConnPool) {
+	t.at(conn, func(known *transaction) { known.locked = nil })
 }
 
 func (t *Transactions) forget(key weak.Pointer[sql.Tx]) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	delete(t.ids, key)
+	delete(t.known, key)
 }
