@@ -71,6 +71,16 @@ var oddUpserts = map[string]oddUpsert{
 		rows:  []map[string]any{seat(5, "ANN", 1, 7), seat(6, "Cid", 1, 8)},
 		want:  []string{`changed seats 1 {"old":{"n":0},"new":{"n":7}}`, "created seats 6"},
 	},
+	"any index, and the key, on a table with triggers": {
+		on: onSQLite, create: []string{
+			strings.Replace(seatsTable, "seat integer", "seat integer UNIQUE", 1),
+			"CREATE TRIGGER x AFTER UPDATE ON seats BEGIN UPDATE seats SET n = NEW.n + 1 WHERE id = NEW.id; END",
+		},
+		given: []map[string]any{seat(1, "a", 1, 0)},
+		up:    clause.OnConflict{DoUpdates: brought("id", "n")},
+		rows:  []map[string]any{seat(3, "c", 3, 1), seat(4, "d", 3, 2), seat(5, "e", 1, 5), seat(6, "f", 1, 6)},
+		want:  []string{"created seats 4", "deleted seats 1", "created seats 6"},
+	},
 	"an expression, and the key": {
 		on: notOnMariaDB, create: []string{seatsTable, "CREATE UNIQUE INDEX i ON seats (lower(name), (seat % 10))"},
 		given: []map[string]any{seat(1, "Ann", 1, 0), seat(2, "Bob", 2, 0)},

@@ -383,15 +383,17 @@ func unchained(changes []change) []change {
 	at := map[*image]int{}
 	kept := changes[:0]
 	for _, c := range changes {
-		if i, again := at[c.before]; again && c.before != nil && c.after != nil {
+		i, again := at[c.before]
+		if c.before != nil && again {
 			delete(at, c.before)
-			kept[i].after, at[c.after] = c.after, i
-			continue
+			kept[i].after = c.after
+		} else {
+			i = len(kept)
+			kept = append(kept, c)
 		}
 		if c.after != nil {
-			at[c.after] = len(kept)
+			at[c.after] = i
 		}
-		kept = append(kept, c)
 	}
 	return kept
 }

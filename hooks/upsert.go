@@ -37,11 +37,11 @@ func (s *statement) upsert(onConflict clause.OnConflict) (outcome, error) {
 		if len(attempt.unseen) == 0 || attempt.undo == nil {
 			return attempt.done, attempt.keep(s)
 		}
-		if slices.ContainsFunc(attempt.unseen, func(key []any) bool { return slices.Contains(key, nil) }) {
-			return outcome{}, s.errNullKeys("give them a key, or say in the statement what it conflicts on")
-		}
 		if err := attempt.undo(); err != nil {
 			return outcome{}, err
+		}
+		if slices.ContainsFunc(attempt.unseen, func(key []any) bool { return slices.Contains(key, nil) }) {
+			return outcome{}, s.errNullKeys("give them a key, or say in the statement what it conflicts on")
 		}
 		unseen = append(unseen, attempt.unseen...)
 	}
