@@ -114,6 +114,36 @@ func TestReplaceOfManyRows(t *testing.T) {
 	}
 }
 
+// What triggers made of the rows that replaced others is recorded with them.
+func TestReplaceBesideTriggers(t *testing.T) {
+	t.Parallel()
+	replace := clause.Insert{Modifier: "OR REPLACE"}
+	for _, kind := range onSQLite {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			db, audit := install(t, testdb.New(t, kind))
+			ddl(t, db, strings.Replace(seatsTable, "seat integer", "seat integer UNIQUE", 1),
+				"CREATE TRIGGER counts AFTER INSERT ON seats BEGIN UPDATE seats SET n = NEW.n + 1 WHERE id = NEW.id; END",
+				"CREATE TRIGGER deletes AFTER INSERT ON seats WHEN NEW.name = 'none' BEGIN DELETE FROM seats WHERE id = NEW.id; END")
+			must(t, db.Table("seats").Create([]map[string]any{seat(1, "a", 1, 0), seat(2, "b", 2, 0), seat(3, "c", 3, 0)}))
+			given := len(trail(t, audit, event.Filter{}))
+			must(t, db.Table("seats").Clauses(replace).Create(seat(1, "a", 2, 5)))
+			must(t, db.Table("seats").Clauses(replace).Create([]map[string]any{seat(4, "d", 4, 0), seat(5, "e", 4, 0), seat(3, "none", 3, 0)}))
+			compare(t, []string{
+				`changed seats 1 {"old":{"seat":1,"n":1},"new":{"seat":2,"n":6}}`, "deleted seats 2",
+				`created seats 5 {"new":{"id":5,"name":"e","seat":4,"n":1}}`, "deleted seats 3",
+			}, trail(t, audit, event.Filter{})[given:])
+			oracle.Check(t, db, audit.Repository(), seats)
+
+			ddl(t, db, "CREATE TRIGGER moves AFTER INSERT ON seats WHEN NEW.n = 3 BEGIN UPDATE seats SET id = id + 10 WHERE id = NEW.id; END")
+			if err := db.Table("seats").Clauses(replace).Create(seat(1, "a", 9, 3)).Error; err == nil || !strings.Contains(err.Error(), "use OnConflict") {
+				t.Errorf("err = %v, want a refusal", err)
+			}
+			oracle.Check(t, db, audit.Repository(), seats)
+		})
+	}
+}
+
 // On PostgreSQL a row may have the key of another one in a table that inherits.
 // An update of one leaves the other alone, and an upsert meets its own.
 func TestInheritedKeys(t *testing.T) {

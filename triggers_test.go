@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/eventaudit/eventaudit"
 	"github.com/eventaudit/eventaudit/event"
@@ -78,6 +79,38 @@ func TestTriggersThatMoveKeys(t *testing.T) {
 			t.Errorf("%d products, want 3 or 4", n)
 		}
 	})
+}
+
+// Where a trigger gives rows other keys and nothing leads from the old to the
+// new one, a statement that does so too is refused.
+func TestStatementsThatMoveKeysBesideTriggers(t *testing.T) {
+	t.Parallel()
+	for kind, text := range map[testdb.Kind]string{
+		testdb.SQLitePure: "CREATE TRIGGER moves AFTER UPDATE ON seats WHEN NEW.n = 3 BEGIN UPDATE seats SET id = NEW.id + 2, n = 0 WHERE id = NEW.id; END",
+		testdb.SQLiteCgo:  "CREATE TRIGGER moves AFTER UPDATE ON seats WHEN NEW.n = 3 BEGIN UPDATE seats SET id = NEW.id + 2, n = 0 WHERE id = NEW.id; END",
+		testdb.MariaDB:    "CREATE TRIGGER moves BEFORE UPDATE ON seats FOR EACH ROW SET NEW.id = NEW.id + (NEW.n = 3)",
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			db, audit := install(t, testdb.New(t, kind))
+			ddl(t, db, strings.Replace(seatsTable, "name varchar(20)", "name varchar(20) UNIQUE", 1), text)
+			must(t, db.Table("seats").Create([]map[string]any{seat(0, "a", 1, 0), seat(1, "b", 2, 3)}))
+			up := clause.OnConflict{Columns: conflicts("name"), DoUpdates: brought("id")}
+			if err := db.Table("seats").Clauses(up).Create(seat(5, "a", 1, 0)).Error; err == nil || !strings.Contains(err.Error(), "leave the key out") {
+				t.Errorf("upsert: err = %v, want a refusal", err)
+			}
+			if kind == testdb.MariaDB {
+				up.DoUpdates = brought("seat")
+				own := []map[string]any{seat(7, "c", 1, 3), seat(7, "d", 2, 3)} // the second one moves the first
+				if err := db.Table("seats").Clauses(up).Create(own).Error; err == nil || !strings.Contains(err.Error(), "rows of its own") {
+					t.Errorf("upsert of its own rows: err = %v, want a refusal", err)
+				}
+			} else if err := db.Table("seats").Where("n < 4").Update("id", gorm.Expr("0 - id")).Error; err == nil || !strings.Contains(err.Error(), "leave the key out") {
+				t.Errorf("update: err = %v, want a refusal", err)
+			}
+			oracle.Check(t, db, audit.Repository(), seats)
+		})
+	}
 }
 
 // A row that a trigger gives the key which another row has just left is not

@@ -104,6 +104,9 @@ func (s *statement) insertOrReplace() (outcome, error) {
 	if s.hides(s.uniques()) {
 		return outcome{}, fmt.Errorf("hooks: table %s has a unique index over an expression, a collation or a default, so nobody can tell which rows INSERT OR REPLACE deletes; use OnConflict", s.table.quoted())
 	}
+	if s.table.facts.moves {
+		return outcome{}, fmt.Errorf("hooks: a trigger of table %s gives rows other keys, so nobody can tell which rows INSERT OR REPLACE deletes; use OnConflict", s.table.quoted())
+	}
 	met, err := s.selectConflicting(look{}, s.uniques())
 	if err != nil {
 		return outcome{}, err
@@ -116,46 +119,62 @@ func (s *statement) insertOrReplace() (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	if err := s.dropReplaced(done.images); err != nil {
+	stands, err := s.standing(done.images)
+	if err != nil {
 		return outcome{}, err
 	}
 	left, err := s.byKey(s.table.keys, met.rawKeys())
 	if err != nil {
 		return outcome{}, err
 	}
-	after := index(done.images)
-	for key, row := range index(left) { // not in the way after all
-		if after[key] == nil {
-			after[key] = row
+	after := index(left) // those that were not in the way after all
+	for _, row := range stands {
+		if !row.nameless() {
+			after[row.key] = row
 		}
 	}
 	for i, row := range met.rows {
 		done.changes = append(done.changes, change{before: &met.rows[i], after: after[row.key]})
 		delete(after, row.key)
 	}
-	for i, row := range done.images.rows {
-		if row.nameless() || after[row.key] == &done.images.rows[i] {
-			done.changes = append(done.changes, change{after: &done.images.rows[i]})
+	for _, row := range stands {
+		if row.nameless() || after[row.key] == row {
+			done.changes = append(done.changes, change{after: row})
 		}
 	}
 	return done, nil
 }
 
-// dropReplaced drops the rows that a later row of the same statement replaced.
-func (s *statement) dropReplaced(inserted *images) error {
-	if len(inserted.rows) < 2 {
-		return nil
+// standing returns what became of the inserted rows that no later row of the
+// same statement replaced, nor a trigger deleted.
+func (s *statement) standing(inserted *images) ([]*image, error) {
+	if s.table.facts.triggers {
+		changes, err := s.lookAgain(inserted, created(inserted))
+		return afters(changes), err
 	}
-	if slices.ContainsFunc(inserted.rows, image.nameless) {
-		return s.errNullKeys("insert one at a time")
+	if len(inserted.rows) > 1 {
+		if slices.ContainsFunc(inserted.rows, image.nameless) {
+			return nil, s.errNullKeys("insert one at a time")
+		}
+		left, err := s.byKey(s.table.keys, inserted.rawKeys())
+		if err != nil {
+			return nil, err
+		}
+		there := index(left)
+		inserted.rows = slices.DeleteFunc(inserted.rows, func(row image) bool { return there[row.key] == nil })
 	}
-	left, err := s.byKey(s.table.keys, inserted.rawKeys())
-	if err != nil {
-		return err
+	return afters(created(inserted)), nil
+}
+
+// afters returns the rows that the changes came to.
+func afters(changes []change) []*image {
+	var rows []*image
+	for _, c := range changes {
+		if c.after != nil {
+			rows = append(rows, c.after)
+		}
 	}
-	there := index(left)
-	inserted.rows = slices.DeleteFunc(inserted.rows, func(row image) bool { return there[row.key] == nil })
-	return nil
+	return rows
 }
 
 // insertThenSelect captures an INSERT where the database returns nothing: the

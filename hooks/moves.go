@@ -122,6 +122,13 @@ func (s *statement) noNullKeys() error {
 	return err
 }
 
+// errTwiceMoved says that the statement, which is called so, and a trigger
+// both give rows other keys: what came to a key may have been there before.
+func (s *statement) errTwiceMoved(what string) error {
+	return fmt.Errorf("hooks: an %s that assigns the key of table %s cannot be captured, because a trigger assigns it too; leave the key out of the assignments",
+		what, s.table.quoted())
+}
+
 // errLost says that a row was not found again although nothing is known that
 // moves it.
 func (s *statement) errLost() error {

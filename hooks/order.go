@@ -4,21 +4,24 @@ import "slices"
 
 // inSequence orders the changes of one statement so that they can be replayed
 // one by one: a row moves to a key only when the row that had it is gone from
-// there. Where keys change places in a circle, one row of it is recorded as
-// deleted first and created last.
+// there. What a statement made of a row one after the other is in order. Where
+// keys change places in a circle, one row of it is recorded as deleted first
+// and created last.
 func inSequence(changes []change) []change {
 	moves := func(c change) bool { return c.before != nil && c.after != nil && c.after.key != c.before.key }
 	if !slices.ContainsFunc(changes, moves) {
 		return changes
 	}
-	leaves, makes := map[string]int{}, map[*image]int{}
+	leaves, made := map[string]int{}, map[*image]bool{}
+	for _, c := range changes {
+		made[c.after] = true
+	}
 	for i, c := range changes {
-		makes[c.after] = i
-		if c.before != nil && c.before.key != "" && (c.after == nil || moves(c)) {
+		if c.before != nil && c.before.key != "" && !made[c.before] && (c.after == nil || moves(c)) {
 			leaves[c.before.key] = i
 		}
 	}
-	o := sequence{changes: changes, leaves: leaves, makes: makes, begun: make([]bool, len(changes)), done: make([]bool, len(changes))}
+	o := sequence{changes: changes, leaves: leaves, begun: make([]bool, len(changes)), done: make([]bool, len(changes))}
 	for i := range changes {
 		o.add(i)
 	}
@@ -27,8 +30,7 @@ func inSequence(changes []change) []change {
 
 type sequence struct {
 	changes     []change
-	leaves      map[string]int // changes by the key that they leave
-	makes       map[*image]int // changes by the row that they make
+	leaves      map[string]int // changes of rows that were there, by the key that they leave
 	begun, done []bool
 	out         []change
 }
@@ -48,23 +50,10 @@ func (o *sequence) add(i int) {
 	}
 	o.begun[i] = true
 	if c.after != nil {
-		if j, taken := o.leaves[c.after.key]; taken && j != i && !o.follows(j, i) {
+		if j, taken := o.leaves[c.after.key]; taken && j != i {
 			o.add(j)
 		}
 	}
 	o.out = append(o.out, o.changes[i])
 	o.done[i] = true
-}
-
-// follows reports whether the one change takes up what the other makes, maybe
-// through others in between, so that it must come behind it.
-func (o *sequence) follows(one, other int) bool {
-	for row := o.changes[one].before; row != nil; {
-		by, made := o.makes[row]
-		if !made || by == other {
-			return made
-		}
-		row = o.changes[by].before
-	}
-	return false
 }

@@ -83,6 +83,7 @@ func (r *Reader) Masks(db *gorm.DB, model any, column string) bool {
 func (r *Reader) resolve(tx *gorm.DB, model any) (*interceptor, *table, error) {
 	c := &capturer{mask: r.mask, dialect: r.dialect, replayer: r.replayer}
 	c.Audited = func(string, string) bool { return true }
+	c.Transactions = &Transactions{}
 	db := tx.Session(&gorm.Session{NewDB: true, Context: tx.Statement.Context})
 	if name, ok := model.(string); ok {
 		db = db.Table(name)

@@ -71,15 +71,16 @@ func (t *traced) pairAltered(done *outcome, steps []step, state map[string]*imag
 		}
 	}
 	for i := range done.changes {
-		if c := &done.changes[i]; c.before == nil && !c.unknown {
+		if c := &done.changes[i]; c.before == nil && !c.unknown && !slices.Contains(gone, c.after) {
 			fresh = append(fresh, c)
 		}
 	}
 	if len(gone) == len(fresh) && (len(gone) == 1 || len(steps) == len(done.changes)) {
 		gone, _ = pair(gone, fresh, func(_, _ *image) bool { return true })
 	}
-	for _, row := range gone {
-		done.changes = append([]change{{before: row}}, done.changes...)
+	for _, row := range gone { // not before the statement inserted it, if it did
+		made := slices.IndexFunc(done.changes, func(c change) bool { return c.after == row })
+		done.changes = slices.Insert(done.changes, made+1, change{before: row})
 	}
 }
 

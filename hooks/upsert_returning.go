@@ -11,6 +11,9 @@ import (
 // upsertReturning runs an upsert on PostgreSQL or SQLite once. The rows that
 // it returns are paired with those that were there before by key.
 func (s *statement) upsertReturning(onConflict clause.OnConflict, targets [][]string, tries int, unseen [][]any) (now attempt, err error) {
+	if s.assignsKey(onConflict) && s.table.facts.moves && s.dialect.writeLock {
+		return attempt{}, s.errTwiceMoved("upsert")
+	}
 	how := look{lock: s.dialect.lock}
 	tells := s.assignsKey(onConflict) || s.table.nullableKey()
 	if tells && len(targets) == 1 && !slices.Contains(targets[0], "") {

@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"fmt"
 	"slices"
 
 	"gorm.io/gorm/clause"
@@ -20,6 +21,9 @@ func (s *statement) upsertTraced(onConflict clause.OnConflict, targets [][]strin
 		own, _ := a.Value.(clause.Column) // what DO NOTHING is
 		return s.table.among(s.table.keys, a.Column.Name) && own != a.Column
 	})
+	if moves && s.table.facts.moves {
+		return attempt{}, s.errTwiceMoved("upsert")
+	}
 	query, traces := s.traced(moves)
 	met, err := s.meet(targets, unseen, tries > 1 || !traces)
 	if err != nil {
@@ -39,6 +43,9 @@ func (s *statement) upsertTraced(onConflict clause.OnConflict, targets [][]strin
 	}
 	if err := t.run(&now.done, query, true); err != nil {
 		return attempt{}, err
+	}
+	if len(t.unseen) > 0 && s.table.facts.moves && tries == maxUpserts {
+		return attempt{}, fmt.Errorf("hooks: the upsert met rows of its own to which a trigger of table %s gave other keys, so nobody can tell which they were; write one row at a time", s.table.quoted())
 	}
 	for _, identity := range t.unseen {
 		key, err := s.table.keyOfIdentity(identity)
