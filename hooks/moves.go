@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/eventaudit/eventaudit/internal/connpool"
@@ -40,7 +41,42 @@ func (s *statement) following(run func() (outcome, error)) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
+	back, err := s.byKey(s.table.keys, keysLeft(done.changes))
+	if err != nil {
+		return outcome{}, err
+	}
+	arrived.join(back)
 	return s.paired(done, arrived)
+}
+
+// arrivedOrBack reads the rows that an update may have moved: those with keys
+// that were not there before, or that one of its own rows had.
+func (s *statement) arrivedOrBack(before *images) (*images, error) {
+	rows, err := s.arrived()
+	if err != nil {
+		return nil, err
+	}
+	back, err := s.byKey(s.table.keys, before.rawKeys())
+	if err != nil {
+		return nil, err
+	}
+	rows.join(back)
+	return rows, nil
+}
+
+// keysLeft returns the keys that rows left, if nothing is known of where one
+// went: a trigger may have moved it to one of them.
+func keysLeft(changes []change) [][]any {
+	if !slices.ContainsFunc(changes, func(c change) bool { return c.after == nil }) {
+		return nil
+	}
+	var keys [][]any
+	for _, c := range changes {
+		if c.before != nil && (c.after == nil || c.after.key != c.before.key) {
+			keys = append(keys, c.before.raw)
+		}
+	}
+	return keys
 }
 
 // arrived reads the rows with keys that were not there before.
@@ -122,11 +158,10 @@ func (s *statement) noNullKeys() error {
 	return err
 }
 
-// errTwiceMoved says that the statement, which is called so, and a trigger
-// both give rows other keys: what came to a key may have been there before.
-func (s *statement) errTwiceMoved(what string) error {
-	return fmt.Errorf("hooks: an %s that assigns the key of table %s cannot be captured, because a trigger assigns it too; leave the key out of the assignments",
-		what, s.table.quoted())
+// errTwiceMoved says that an upsert and a trigger both give rows other keys:
+// what came to a key may have been there before.
+func (s *statement) errTwiceMoved() error {
+	return fmt.Errorf("hooks: an upsert that assigns the key of table %s cannot be captured, because a trigger assigns it too; leave the key out of the assignments", s.table.quoted())
 }
 
 // errLost says that a row was not found again although nothing is known that

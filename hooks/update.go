@@ -190,8 +190,6 @@ func (s *statement) updateAfterSelect() (outcome, error) {
 	var after *images // nil: to be looked up by key
 	returns := s.dialect.updateReturning && !s.table.facts.triggers && locked.rows.spill == nil
 	switch {
-	case len(locked.moved) > 0 && s.table.facts.moves && s.dialect.writeLock:
-		return outcome{}, s.errTwiceMoved("update")
 	case !returns && len(locked.moved) > 0 && s.resolves(s.updateModifier(), "IGNORE"):
 		return outcome{}, s.errIgnoredMoves()
 	case !s.dialect.updateReturning:

@@ -16,10 +16,17 @@ func (s *statement) pairUpdated(locked *locked, piece *buffer, after *images) (*
 	}
 	keys := s.newKeys(before, locked.moved, piece.cut(locked.width, len(piece.columns)))
 	returned := after != nil
-	if !returned {
-		if after, err = s.byKey(s.table.keys, keys); err != nil {
-			return nil, nil, err
-		}
+	known := returned // after has all rows that the statement may have changed
+	switch {
+	case returned:
+	case s.table.facts.moves && len(locked.moved) > 0:
+		after, err = s.arrivedOrBack(before)
+		known = true
+	default:
+		after, err = s.byKey(s.table.keys, keys)
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	found, seen, taken := index(after), map[string]bool{}, map[*image]bool{}
 	var changes []change
@@ -39,7 +46,7 @@ func (s *statement) pairUpdated(locked *locked, piece *buffer, after *images) (*
 			c.after = found[c.before.key]
 		} else if c.after = found[s.keyText(before, keys[i])]; c.after == nil {
 			// The database may have converted what was assigned.
-			if c.after, err = s.moved(found, keys[i], returned); err != nil {
+			if c.after, err = s.moved(found, keys[i], known); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -118,18 +125,15 @@ func (s *statement) leftAlone(changes []change, keys [][]any, returned map[strin
 }
 
 // moved finds a row by the key that was assigned to it, as the database
-// understands it. What it finds besides the rows that were returned is another
-// row, if they are known.
-func (s *statement) moved(after map[string]*image, key []any, returned bool) (*image, error) {
+// understands it. What it finds besides the rows after is another row, if all
+// of these are known.
+func (s *statement) moved(after map[string]*image, key []any, known bool) (*image, error) {
 	found, err := s.byKey(s.table.keys, [][]any{key})
 	if err != nil || len(found.rows) != 1 {
 		return nil, err
 	}
-	if known := after[found.rows[0].key]; known != nil {
-		return known, nil
-	}
-	if returned {
-		return nil, nil
+	if row := after[found.rows[0].key]; row != nil || known {
+		return row, nil
 	}
 	return &found.rows[0], nil
 }

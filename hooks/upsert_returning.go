@@ -12,7 +12,7 @@ import (
 // it returns are paired with those that were there before by key.
 func (s *statement) upsertReturning(onConflict clause.OnConflict, targets [][]string, tries int, unseen [][]any) (now attempt, err error) {
 	if s.assignsKey(onConflict) && s.table.facts.moves && s.dialect.writeLock {
-		return attempt{}, s.errTwiceMoved("upsert")
+		return attempt{}, s.errTwiceMoved()
 	}
 	how := look{lock: s.dialect.lock}
 	tells := s.assignsKey(onConflict) || s.table.nullableKey()

@@ -22,7 +22,7 @@ func (s *statement) upsertTraced(onConflict clause.OnConflict, targets [][]strin
 		return s.table.among(s.table.keys, a.Column.Name) && own != a.Column
 	})
 	if moves && s.table.facts.moves {
-		return attempt{}, s.errTwiceMoved("upsert")
+		return attempt{}, s.errTwiceMoved()
 	}
 	query, traces := s.traced(moves)
 	met, err := s.meet(targets, unseen, tries > 1 || !traces)
