@@ -15,7 +15,7 @@ FLAGS    =
 
 # Package pgpipe has its connections behind everything that speaks to PostgreSQL
 # in a second run.
-PIPELINED = . ./actions ./history ./hooks ./internal/cli ./internal/oracle ./middleware ./migrate ./otelaudit ./outbox ./repository/sqlrepo
+PIPELINED = . ./actions ./admin ./export/... ./history ./hooks ./internal/cli ./internal/oracle ./middleware ./migrate ./otelaudit ./outbox ./repository/sqlrepo
 
 # Testservers is built without cgo, because it may have to install the C
 # compiler that the race detector and one of the SQLite drivers need.
