@@ -136,7 +136,7 @@ func TestReplaceBesideTriggers(t *testing.T) {
 			oracle.Check(t, db, audit.Repository(), seats)
 
 			ddl(t, db, "CREATE TRIGGER moves AFTER INSERT ON seats WHEN NEW.n = 3 BEGIN UPDATE seats SET id = id + 10 WHERE id = NEW.id; END")
-			if err := db.Table("seats").Clauses(replace).Create(seat(1, "a", 9, 3)).Error; err == nil || !strings.Contains(err.Error(), "use OnConflict") {
+			if err := db.Table("seats").Clauses(replace).Create(seat(1, "a", 9, 3)).Error; err == nil || !strings.Contains(err.Error(), "delete them first") {
 				t.Errorf("err = %v, want a refusal", err)
 			}
 			oracle.Check(t, db, audit.Repository(), seats)

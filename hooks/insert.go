@@ -63,7 +63,7 @@ func (s *statement) insertRows() (outcome, error) {
 	onConflict, upsert := s.db.Statement.Clauses["ON CONFLICT"].Expression.(clause.OnConflict)
 	replaces := s.replaces()
 	switch {
-	case replaces && !upsert && s.table.facts.replaces && (len(s.table.keys) == 0 || s.hides(s.uniques())):
+	case replaces && !upsert && s.table.facts.replaces && (len(s.table.keys) == 0 || s.table.facts.moves || s.hides(s.uniques())):
 		return s.replacing(s.insertReturning)
 	case replaces && s.dialect.insertReturning:
 		return s.insertOrReplace()
@@ -105,7 +105,7 @@ func (s *statement) insertOrReplace() (outcome, error) {
 		return outcome{}, fmt.Errorf("hooks: table %s has a unique index over an expression, a collation or a default, so nobody can tell which rows INSERT OR REPLACE deletes; use OnConflict", s.table.quoted())
 	}
 	if s.table.facts.moves {
-		return outcome{}, fmt.Errorf("hooks: a trigger of table %s gives rows other keys, so nobody can tell which rows INSERT OR REPLACE deletes; use OnConflict", s.table.quoted())
+		return outcome{}, fmt.Errorf("hooks: a trigger of table %s gives rows other keys, so nobody can tell which ones INSERT OR REPLACE deletes; delete them first", s.table.quoted())
 	}
 	met, err := s.selectConflicting(look{}, s.uniques())
 	if err != nil {

@@ -49,19 +49,28 @@ func (s *statement) following(run func() (outcome, error)) (outcome, error) {
 	return s.paired(done, arrived)
 }
 
-// arrivedOrBack reads the rows that an update may have moved: those with keys
-// that were not there before, or that one of its own rows had.
-func (s *statement) arrivedOrBack(before *images) (*images, error) {
-	rows, err := s.arrived()
-	if err != nil {
-		return nil, err
+// takesKeys reports whether an update assigns keys that other rows have, on a
+// table whose triggers move keys. It succeeds only when a trigger makes room
+// for its rows or takes them elsewhere.
+func (s *statement) takesKeys(locked *locked) (bool, error) {
+	if !s.table.facts.moves || len(locked.moved) == 0 {
+		return false, nil
 	}
-	back, err := s.byKey(s.table.keys, before.rawKeys())
+	before, err := s.imagesOf(s.table, locked.rows.cut(0, locked.width))
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	rows.join(back)
-	return rows, nil
+	there, err := s.byKey(s.table.keys, s.newKeys(before, locked.moved, locked.rows.cut(locked.width, len(locked.rows.columns))))
+	if err != nil {
+		return false, err
+	}
+	own := index(before)
+	return slices.ContainsFunc(there.rows, func(row image) bool { return own[row.key] == nil }), nil
+}
+
+// errMadeRoom says that nobody can tell which row went where.
+func (s *statement) errMadeRoom() error {
+	return fmt.Errorf("hooks: an update gave rows of table %s keys that others have, and a trigger gave some of them other keys, so nobody can tell which went where; move the others first", s.table.quoted())
 }
 
 // keysLeft returns the keys that rows left, if nothing is known of where one
@@ -106,11 +115,12 @@ func (s *statement) paired(done outcome, arrived *images) (outcome, error) {
 	known := map[string]bool{}
 	var gone []*change
 	for i, c := range done.changes {
-		if c.after == nil {
+		switch {
+		case c.after != nil:
+			known[c.after.key] = true
+		case c.before != nil:
 			gone = append(gone, &done.changes[i])
-			continue
 		}
-		known[c.after.key] = true
 	}
 	if len(gone) > 0 && s.dialect.writeLock && s.table.nullableKey() {
 		if err := s.noNullKeys(); err != nil {

@@ -186,6 +186,10 @@ func (s *statement) updateAfterSelect() (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
+	takes, err := s.takesKeys(locked)
+	if err != nil {
+		return outcome{}, err
+	}
 	done := outcome{}
 	var after *images // nil: to be looked up by key
 	returns := s.dialect.updateReturning && !s.table.facts.triggers && locked.rows.spill == nil
@@ -203,6 +207,9 @@ func (s *statement) updateAfterSelect() (outcome, error) {
 		done.own, _, err = s.runQuery(s.ConnPool, s.query, s.args)
 	default:
 		done.result, err = s.runExec(s.ConnPool, s.query, s.args)
+	}
+	if err == nil && takes {
+		err = s.errMadeRoom()
 	}
 	if err != nil {
 		return outcome{}, err

@@ -16,18 +16,13 @@ func (s *statement) pairUpdated(locked *locked, piece *buffer, after *images) (*
 	}
 	keys := s.newKeys(before, locked.moved, piece.cut(locked.width, len(piece.columns)))
 	returned := after != nil
-	known := returned // after has all rows that the statement may have changed
-	switch {
-	case returned:
-	case s.table.facts.moves && len(locked.moved) > 0:
-		after, err = s.arrivedOrBack(before)
-		known = true
-	default:
-		after, err = s.byKey(s.table.keys, keys)
+	if !returned {
+		if after, err = s.byKey(s.table.keys, keys); err != nil {
+			return nil, nil, err
+		}
 	}
-	if err != nil {
-		return nil, nil, err
-	}
+	// Of several rows that a trigger took elsewhere, one may be where another was to go.
+	astray := s.table.facts.moves && len(locked.moved) > 0 && len(before.rows) > 1 && len(after.rows) < len(before.rows)
 	found, seen, taken := index(after), map[string]bool{}, map[*image]bool{}
 	var changes []change
 	var left [][]any      // keys of rows that were not returned
@@ -42,11 +37,12 @@ func (s *statement) pairUpdated(locked *locked, piece *buffer, after *images) (*
 			continue
 		}
 		seen[c.before.key] = !c.before.nameless()
-		if len(locked.moved) == 0 {
+		switch {
+		case astray:
+		case len(locked.moved) == 0:
 			c.after = found[c.before.key]
-		} else if c.after = found[s.keyText(before, keys[i])]; c.after == nil {
-			// The database may have converted what was assigned.
-			if c.after, err = s.moved(found, keys[i], known); err != nil {
+		default:
+			if c.after, err = s.moved(found, before, keys[i], returned); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -124,15 +120,18 @@ func (s *statement) leftAlone(changes []change, keys [][]any, returned map[strin
 	return nil
 }
 
-// moved finds a row by the key that was assigned to it, as the database
-// understands it. What it finds besides the rows after is another row, if all
-// of these are known.
-func (s *statement) moved(after map[string]*image, key []any, known bool) (*image, error) {
+// moved finds a row by the key that was assigned to it, if need be as the
+// database understands it: it may have converted that. What it finds besides
+// the rows that were returned is another row, if they are known.
+func (s *statement) moved(after map[string]*image, before *images, key []any, returned bool) (*image, error) {
+	if row := after[s.keyText(before, key)]; row != nil {
+		return row, nil
+	}
 	found, err := s.byKey(s.table.keys, [][]any{key})
 	if err != nil || len(found.rows) != 1 {
 		return nil, err
 	}
-	if row := after[found.rows[0].key]; row != nil || known {
+	if row := after[found.rows[0].key]; row != nil || returned {
 		return row, nil
 	}
 	return &found.rows[0], nil

@@ -76,12 +76,16 @@ func (t *traced) pairAltered(done *outcome, steps []step, state map[string]*imag
 		}
 	}
 	if len(gone) == len(fresh) && (len(gone) == 1 || len(steps) == len(done.changes)) {
-		gone, _ = pair(gone, fresh, func(_, _ *image) bool { return true })
+		gone, _ = pair(gone, fresh, func(row, after *image) bool { return done.made(row) < done.made(after) })
 	}
 	for _, row := range gone { // not before the statement inserted it, if it did
-		made := slices.IndexFunc(done.changes, func(c change) bool { return c.after == row })
-		done.changes = slices.Insert(done.changes, made+1, change{before: row})
+		done.changes = slices.Insert(done.changes, done.made(row)+1, change{before: row})
 	}
+}
+
+// made returns which of the changes made the row, -1 if none did.
+func (o *outcome) made(row *image) int {
+	return slices.IndexFunc(o.changes, func(c change) bool { return c.after == row })
 }
 
 func byIdentity(set *images) map[string]*image {

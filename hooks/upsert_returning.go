@@ -11,7 +11,7 @@ import (
 // upsertReturning runs an upsert on PostgreSQL or SQLite once. The rows that
 // it returns are paired with those that were there before by key.
 func (s *statement) upsertReturning(onConflict clause.OnConflict, targets [][]string, tries int, unseen [][]any) (now attempt, err error) {
-	if s.assignsKey(onConflict) && s.table.facts.moves && s.dialect.writeLock {
+	if s.movesKeys(onConflict, targets) && s.table.facts.moves && s.dialect.writeLock {
 		return attempt{}, s.errTwiceMoved()
 	}
 	how := look{lock: s.dialect.lock}
@@ -212,6 +212,13 @@ func (s *statement) assignsKey(onConflict clause.OnConflict) bool {
 	return slices.ContainsFunc(onConflict.DoUpdates, func(a clause.Assignment) bool {
 		return s.table.among(s.table.keys, a.Column.Name)
 	})
+}
+
+// movesKeys reports whether the upsert may give a row another key. One that
+// conflicts on nothing but the key, and assigns what it conflicted on, does not.
+func (s *statement) movesKeys(onConflict clause.OnConflict, targets [][]string) bool {
+	stays := len(targets) == 1 && s.table.sameColumns(s.table.keys, targets[0]) && s.keeps(onConflict, targets[0])
+	return s.assignsKey(onConflict) && !stays
 }
 
 // pairMoved mends the changes of an upsert that assigns key columns, or whose

@@ -21,7 +21,7 @@ func (s *statement) upsertTraced(onConflict clause.OnConflict, targets [][]strin
 		own, _ := a.Value.(clause.Column) // what DO NOTHING is
 		return s.table.among(s.table.keys, a.Column.Name) && own != a.Column
 	})
-	if moves && s.table.facts.moves {
+	if moves && s.table.facts.moves && s.movesKeys(onConflict, targets) {
 		return attempt{}, s.errTwiceMoved()
 	}
 	query, traces := s.traced(moves)
