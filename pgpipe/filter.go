@@ -48,9 +48,11 @@ type filter struct {
 	// begin is the BEGIN that is held back, empty if there is none.
 	begin string
 	// held are the deferred statements, as the server takes them, and deferred
-	// is how many they are.
+	// is how many they are. Bare says that one of them runs the statement without
+	// a name that was parsed before.
 	held     []byte
 	deferred int
+	bare     bool
 	// wire is room for what is written at once.
 	wire []byte
 
@@ -270,6 +272,7 @@ func (f *filter) ready(m message) error {
 	f.reply, f.copying, f.status = reply{}, false, status
 	if status == aborted {
 		f.failure = untold
+		f.forget() // only a ROLLBACK, or one to a savepoint before them, can follow
 	}
 	f.out = append(f.out, m...)
 	return nil

@@ -63,6 +63,7 @@ func FuzzClient(f *testing.F) {
 	statement := appendSync(appendStatement(nil, Deferred+"INSERT"))
 	f.Add(statement, false, true)
 	f.Add(statement, true, false)
+	f.Add(appendSync(appendStatement(nil, Ahead+"INSERT")), false, true)
 	f.Add(appendQuery(nil, "begin"), false, false)
 	f.Add(appendQuery(nil, "commit"), true, true)
 	f.Add(appendQuery(nil, "/* a */ ROLLBACK TO a"), true, true)

@@ -3,7 +3,8 @@
 //
 //   - BEGIN waits for the first statement of its transaction and is sent with it.
 //   - A statement that begins with the comment [Deferred] waits for the next
-//     statement, or the COMMIT, and is sent with it.
+//     statement, or the COMMIT, and is sent with it. One that begins with
+//     [Ahead] does not end the wait.
 //
 // A transaction of one statement thus takes two round trips instead of three,
 // with a deferred statement in it two instead of four, and one that does nothing
@@ -58,6 +59,13 @@ import (
 // at. It waits in a transaction only; elsewhere, and over any other connection,
 // the comment changes nothing.
 const Deferred = "/*audit:defer*/"
+
+// Ahead is the comment that a statement begins with that neither reads nor
+// changes what deferred ones before it write. It goes to the server ahead of
+// them, and they wait on: the many of a transaction are then sent at once. It
+// has to be in the extended protocol, too; elsewhere, and over any other
+// connection, the comment changes nothing.
+const Ahead = "/*audit:ahead*/"
 
 // IsDeferred reports whether the error is that of a deferred statement, which
 // a later statement or the COMMIT returned in its place. It is a

@@ -45,6 +45,9 @@ var counting = step{"count", func(tx *sql.Tx) error {
 	return tx.QueryRow("SELECT (SELECT count(*) FROM things), (SELECT count(*) FROM notes)").Scan(&things, &notes)
 }}
 
+// otherMode is an exec mode for one statement.
+func otherMode(n int) pgx.QueryExecMode { return execModes[(n+1)%len(execModes)] }
+
 // drawStep draws a step; numbers below zero are refused in both tables.
 func drawStep(t *rapid.T) step {
 	n := rapid.IntRange(-1, 5).Draw(t, "n")
@@ -55,6 +58,8 @@ func drawStep(t *rapid.T) step {
 		statement("SAVEPOINT " + name), statement("ROLLBACK TO SAVEPOINT " + name), statement("RELEASE SAVEPOINT " + name),
 		prepared("SAVEPOINT " + name), prepared("ROLLBACK TO SAVEPOINT " + name), statement("/* back */ ROLLBACK TO " + name),
 		counting, statement("SELECT 1/$1::int", n), statement(note, "no number"), statement("SELEC"),
+		statement(thing, n), statement(thing, n), prepared(thing, n), statement(thing+" RETURNING n", n), statement(thing, "no number"),
+		statement(thing, otherMode(n), n), statement(note, otherMode(n+1), n),
 	}).Draw(t, "step")
 	t.Logf("%s", drawn.name)
 	return drawn

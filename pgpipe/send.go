@@ -37,7 +37,7 @@ func (f *filter) pass(p []byte) (wire []byte, err error) {
 	case s.deferred && f.status == inTransaction && f.skip == 0 && len(f.held)+len(p) <= maxHeld:
 		f.hold(p, s)
 		return nil, nil
-	case f.begin == "" && f.deferred == 0:
+	case f.begin == "" && (f.deferred == 0 || s.ahead && !(s.parses && f.bare)):
 		return p, nil
 	case s.closes, s.undoes:
 		return f.after(p)
@@ -60,9 +60,10 @@ type sent struct {
 	// undoes says that a ROLLBACK or a ROLLBACK TO is among it, which is to
 	// succeed whatever was before.
 	undoes bool
-	// deferred says that it runs a statement with the mark and does nothing
-	// else, parses and describes what it does on the way.
-	deferred, parses, describes bool
+	// deferred and ahead say that it runs a statement with that mark and does
+	// nothing else, parses and describes what it does on the way; bare that the
+	// statement has no name.
+	deferred, ahead, parses, describes, bare bool
 }
 
 // look reads the messages, and remembers the statements that they prepare.
@@ -86,8 +87,10 @@ func (f *filter) look(p []byte) (s sent) {
 		case msgClose:
 			delete(f.known, closed(m))
 		case msgBind:
-			kind := f.known[bound(m)]
-			s.deferred, s.undoes = kind == deferrable, s.undoes || kind == undoing
+			name := bound(m)
+			kind := f.known[name]
+			s.deferred, s.ahead, s.bare = kind == deferrable, kind == ahead, name == ""
+			s.undoes = s.undoes || kind == undoing
 		case msgSync:
 			syncs++
 		}
@@ -105,7 +108,7 @@ func (f *filter) look(p []byte) (s sent) {
 	case "PBDES":
 		s.parses, s.describes = true, true
 	default:
-		s.deferred = false
+		s.deferred, s.ahead = false, false
 	}
 	return s
 }
@@ -115,6 +118,7 @@ type trait byte
 
 const (
 	deferrable trait = iota + 1
+	ahead
 	undoing
 )
 
@@ -123,6 +127,8 @@ func (f *filter) learn(name, sql string) {
 	switch {
 	case strings.HasPrefix(sql, Deferred):
 		f.known[name] = deferrable
+	case strings.HasPrefix(sql, Ahead):
+		f.known[name] = ahead
 	case undoes(sql):
 		f.known[name] = undoing
 	default:
@@ -139,6 +145,7 @@ func (f *filter) hold(p []byte, s sent) {
 		}
 	}
 	f.deferred++
+	f.bare = f.bare || s.bare && !s.parses
 	if s.parses {
 		f.out = appendMessage(f.out, msgParseComplete)
 	}
@@ -208,7 +215,7 @@ func (f *filter) end(tag string) {
 }
 
 // forget drops the deferred statements.
-func (f *filter) forget() { f.held, f.deferred = f.held[:0], 0 }
+func (f *filter) forget() { f.held, f.deferred, f.bare = f.held[:0], 0, false }
 
 // prefix returns what is held back, and expects the answers to it.
 func (f *filter) prefix() []byte {

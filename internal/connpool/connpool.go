@@ -17,6 +17,11 @@ import (
 // then reports its error. Package pgpipe has such a connector.
 const Deferred = "/*audit:defer*/"
 
+// Ahead is the comment that an app's statement begins with that cannot look
+// for events. A connector that knows the comment may send it before the
+// deferred ones that came earlier.
+const Ahead = "/*audit:ahead*/"
+
 type promptly struct{}
 
 // Promptly returns a context under which the INSERT of events is not deferred,
