@@ -1,6 +1,7 @@
 package eventaudit_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 
+	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/internal/connpool"
 	"github.com/eventaudit/eventaudit/internal/testdb"
 	"github.com/eventaudit/eventaudit/migrate"
@@ -134,6 +136,9 @@ func TestRoundTripsToPostgres(t *testing.T) {
 	if pgpipe.Deferred != connpool.Deferred {
 		t.Errorf("pgpipe defers what begins with %s, the INSERT of events begins with %s", pgpipe.Deferred, connpool.Deferred)
 	}
+	if pgpipe.Ahead != connpool.Ahead {
+		t.Errorf("pgpipe sends first what begins with %s, statements begin with %s", pgpipe.Ahead, connpool.Ahead)
+	}
 	for name, want := range map[string]map[bool][]int64{
 		"plain":  {false: {3, 3, 3, 3, 12, 3, 2}, true: {4, 4, 4, 4, 22, 4, 2}},
 		"pgpipe": {false: {2, 2, 2, 2, 11, 2, 0}, true: {2, 2, 2, 2, 11, 2, 0}},
@@ -141,23 +146,43 @@ func TestRoundTripsToPostgres(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			wantCosts(t, func(t *testing.T) (*gorm.DB, *atomic.Int64) {
-				config, err := pgx.ParseConfig(testdb.New(t, testdb.Postgres).DSN())
-				if err != nil {
-					t.Fatal(err)
-				}
-				writes, dial := &atomic.Int64{}, config.DialFunc
-				config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-					conn, err := dial(ctx, network, addr)
-					return countedConn{conn, func([]byte) bool { return true }, writes}, err
-				}
-				pool := stdlib.OpenDB(*config)
-				if name == "pgpipe" {
-					pool = sql.OpenDB(pgpipe.Connector(*config))
-				}
-				return openPool(t, pool, postgres.New(postgres.Config{Conn: pool})), writes
+				return countingPostgres(t, name == "pgpipe", func([]byte) bool { return true })
 			}, want)
 		})
 	}
+}
+
+// The events of a transaction go out together, with its COMMIT.
+func TestEventsOfATransactionGoOutTogether(t *testing.T) {
+	t.Parallel()
+	for name, ten := range map[string]int64{"plain": 10, "pgpipe": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wantCosts(t, func(t *testing.T) (*gorm.DB, *atomic.Int64) {
+				return countingPostgres(t, name == "pgpipe", func(b []byte) bool { return bytes.Contains(b, []byte(event.CategoryModel)) })
+			}, map[bool][]int64{false: {0, 0, 0, 0, 0, 0, 0}, true: {1, 1, 1, 1, ten, 1, 0}})
+		})
+	}
+}
+
+// countingPostgres returns a database and the number of writes to the network
+// that count.
+func countingPostgres(t *testing.T, piped bool, counts func(b []byte) bool) (*gorm.DB, *atomic.Int64) {
+	t.Helper()
+	config, err := pgx.ParseConfig(testdb.New(t, testdb.Postgres).DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	writes, dial := &atomic.Int64{}, config.DialFunc
+	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		return countedConn{conn, counts, writes}, err
+	}
+	pool := stdlib.OpenDB(*config)
+	if piped {
+		pool = sql.OpenDB(pgpipe.Connector(*config))
+	}
+	return openPool(t, pool, postgres.New(postgres.Config{Conn: pool})), writes
 }
 
 // A command is a round trip to MariaDB. One that closes a statement has no

@@ -122,10 +122,11 @@ func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, er
 	// pg_trigger.tgtype: 2 is BEFORE, 64 INSTEAD OF, 4, 8 and 16 are the events
 	// INSERT, DELETE and UPDATE.
 	err = query(ctx, conn, func(v []any) {
+		found.fires = true
 		found.triggers = found.triggers || v[0] == true
 		found.restores = found.restores || v[1] == true
-	}, `SELECT tgtype & 20 <> 0, tgtype & 8 <> 0 FROM pg_catalog.pg_trigger
-		WHERE tgrelid = to_regclass($1) AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 66 = 0`, t.quoted())
+	}, `SELECT tgtype & 66 = 0 AND tgtype & 20 <> 0, tgtype & 66 = 0 AND tgtype & 8 <> 0 FROM pg_catalog.pg_trigger
+		WHERE tgrelid = to_regclass($1) AND NOT tgisinternal AND tgenabled <> 'D'`, t.quoted())
 	return found, err
 }
 

@@ -192,7 +192,7 @@ func (s *statement) runQuery(conn gorm.ConnPool, text string, args []any) (own, 
 	if s.dialect.prepareReads {
 		read = fetchPrepared
 	}
-	all, err := read(s.ctx, conn, text, args, reading{keep: s.wantsRows || s.wantsAll, untyped: s.dialect.documents && !s.wantsRows})
+	all, err := read(s.ctx, conn, s.marked(text), args, reading{keep: s.wantsRows || s.wantsAll, untyped: s.dialect.documents && !s.wantsRows})
 	s.closeLater(all)
 	if err != nil {
 		return nil, nil, err
@@ -204,7 +204,7 @@ func (s *statement) runQuery(conn gorm.ConnPool, text string, args []any) (own, 
 
 // runExec runs the app's statement in a form that returns none.
 func (s *statement) runExec(conn gorm.ConnPool, text string, args []any) (sql.Result, error) {
-	done, err := conn.ExecContext(s.ctx, text, args...)
+	done, err := conn.ExecContext(s.ctx, s.marked(text), args...)
 	if err == nil {
 		s.ran = true
 	}
