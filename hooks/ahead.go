@@ -20,8 +20,7 @@ func (s *statement) marked(text string) string {
 // readsOthers reports whether a statement may read tables besides its own. It
 // is true of some that do not, and of all that are long.
 func readsOthers(query string) bool {
-	const long = 4 << 10
-	if len(query) > long {
+	if len(query) > longText {
 		return true
 	}
 	query = strings.TrimPrefix(strings.ToLower(query), "delete from ")

@@ -134,6 +134,9 @@ func plainText(cell json.RawMessage) string {
 	if text, ok := unquote(cell); ok {
 		return text
 	}
+	if len(cell) > 0 && (cell[0] == '-' || '0' <= cell[0] && cell[0] <= '9') {
+		return string(cell)
+	}
 	var text string
 	if json.Unmarshal(cell, &text) == nil {
 		return text

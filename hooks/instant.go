@@ -1,7 +1,5 @@
 package hooks
 
-import "strings"
-
 // inUTC reports whether text is an instant in UTC as time.RFC3339Nano would
 // write it but for the zone, "2024-02-28T10:00:00.5+00:00", with a space or a T
 // in the middle. It is not asked to know all of them: the last days of a
@@ -24,10 +22,14 @@ func inUTC[text ~string | ~[]byte](t text) bool {
 	if month < 1 || month > 12 || day < 1 || day > 30 || month == 2 && day > 28 || two(11) > 23 || two(14) > 59 || two(17) > 59 {
 		return false
 	}
-	fraction := string(t[len(shape):end])
-	if fraction == "" {
+	fraction := t[len(shape):end]
+	if len(fraction) == 0 {
 		return true
 	}
-	digits := fraction[1:]
-	return fraction[0] == '.' && digits != "" && len(digits) <= 9 && strings.Trim(digits, "0123456789") == "" && digits[len(digits)-1] != '0'
+	for _, digit := range []byte(fraction[1:]) {
+		if digit < '0' || digit > '9' {
+			return false
+		}
+	}
+	return fraction[0] == '.' && 2 <= len(fraction) && len(fraction) <= 10 && fraction[len(fraction)-1] != '0'
 }

@@ -65,7 +65,7 @@ func (s *statement) know() error {
 		}
 		return fmt.Errorf("hooks: table %s is not in the catalog", known.quoted())
 	}
-	known.facts, known.layouts = &found, &layouts{}
+	known.facts, known.layouts, known.texts = &found, &layouts{}, &texts{}
 	var keys []string
 	if model := s.db.Statement.Schema; model != nil {
 		keys = model.PrimaryFieldDBNames

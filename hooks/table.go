@@ -28,8 +28,9 @@ type table struct {
 	rules *columnRules
 	// facts is nil until the first change of the table is captured.
 	facts *facts
-	// layouts has what is known of its columns.
+	// layouts has what is known of its columns, texts how its updates are run.
 	layouts *layouts
+	texts   *texts
 	// quote quotes an identifier.
 	quote func(string) string
 	// folds says that the case of column names does not count.

@@ -23,6 +23,9 @@ func (s *statement) update() (outcome, error) {
 		own, _, err := s.runQuery(s.ConnPool, s.query, s.args)
 		return outcome{own: own, images: noImages()}, err
 	}
+	if text, ok := s.table.texts.get(s.query); ok && !s.wantsRows {
+		return s.runReturningOld(text)
+	}
 	parts, ok := s.parts()
 	switch {
 	case !ok:
@@ -130,8 +133,16 @@ func (s *statement) updateReturningOld(parts map[string]string) (outcome, error)
 		q.WriteByte(',')
 	}
 	q.WriteString("1 AS " + quote(mark) + "," + quote(old) + "." + quote(row) + "," + s.dialect.row(s.table, t) + s.place())
+	text := q.SQL.String()
+	if joined == "" && !s.wantsRows {
+		s.table.texts.put(s.query, text)
+	}
+	return s.runReturningOld(text)
+}
 
-	own, both, err := s.runQuery(s.ConnPool, q.SQL.String(), s.args)
+// runReturningOld runs the one statement.
+func (s *statement) runReturningOld(text string) (outcome, error) {
+	own, both, err := s.runQuery(s.ConnPool, text, s.args)
 	if err != nil {
 		return outcome{}, err
 	}
