@@ -89,7 +89,7 @@ type Options struct {
 
 // ErrCapture is wrapped by every error of a statement whose events could not
 // be written, together with the cause. The statement's transaction was rolled
-// back. Over package pgpipe the events may be written with the next statement
+// back. Over package pgpipe the events may be written with a later statement
 // or the COMMIT: that fails instead, with the error of the database alone, for
 // which pgpipe.IsDeferred is true. Nothing is committed then either.
 var ErrCapture = errors.New("eventaudit: the events of the statement could not be written")
