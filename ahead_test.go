@@ -19,6 +19,11 @@ type gauge struct {
 func TestStatementsThatReadTheTrail(t *testing.T) {
 	t.Parallel()
 	const count = "(Select count(*) FROM event_audit_event)"
+	seen := func(table string) func(tx *gorm.DB) *gorm.DB {
+		return func(tx *gorm.DB) *gorm.DB {
+			return tx.Table(table).Create(map[string]any{"id": 1, "n": gorm.Expr("seen()")})
+		}
+	}
 	cases := map[string]struct {
 		run  func(tx *gorm.DB) *gorm.DB
 		read string
@@ -29,6 +34,11 @@ func TestStatementsThatReadTheTrail(t *testing.T) {
 		}, "others"},
 		"a condition":              {func(tx *gorm.DB) *gorm.DB { return tx.Model(&gauge{ID: 1}).Where("n < "+count).Update("n", 2) }, "gauges"},
 		"a trigger":                {func(tx *gorm.DB) *gorm.DB { return tx.Table("watched").Create(map[string]any{"id": 1, "n": 0}) }, "watched"},
+		"a rule":                   {seen("ruled"), "ruled"},
+		"row security":             {seen("guarded"), "guarded"},
+		"inheritance":              {seen("parent"), "parent"},
+		"a reference":              {seen("approvals"), "approvals"},
+		"a reference back":         {seen("referred"), "referred"},
 		"a trigger of a partition": {func(tx *gorm.DB) *gorm.DB { return tx.Table("parts").Create(map[string]any{"id": 1, "n": 0}) }, "parts"},
 		"a view":                   {func(tx *gorm.DB) *gorm.DB { return tx.Table("shown").Where("id = ?", 1).Update("n", 5) }, "gauges"},
 	}
@@ -45,6 +55,16 @@ func TestStatementsThatReadTheTrail(t *testing.T) {
 					"CREATE TABLE watched (id int PRIMARY KEY, n int)",
 					"CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.n := " + count + "; RETURN NEW; END $$",
 					"CREATE TRIGGER look BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION look()",
+					"CREATE FUNCTION seen() RETURNS int LANGUAGE sql AS 'SELECT " + count + "::int'",
+					"CREATE TABLE ruled (id int PRIMARY KEY, n int)",
+					"CREATE RULE also AS ON DELETE TO ruled DO ALSO NOTHING",
+					"CREATE TABLE guarded (id int PRIMARY KEY, n int)",
+					"ALTER TABLE guarded ENABLE ROW LEVEL SECURITY",
+					"CREATE TABLE parent (id int PRIMARY KEY, n int)",
+					"CREATE TABLE child () INHERITS (parent)",
+					"CREATE TABLE approvals (id int PRIMARY KEY, n int, event text REFERENCES event_audit_event (id))",
+					"CREATE TABLE referred (id int PRIMARY KEY, n int)",
+					"ALTER TABLE event_audit_event ADD COLUMN about int REFERENCES referred",
 					"CREATE TABLE parts (id int PRIMARY KEY, n int) PARTITION BY RANGE (id)",
 					"CREATE TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (9)",
 					"CREATE TRIGGER look BEFORE INSERT ON part FOR EACH ROW EXECUTE FUNCTION look()",

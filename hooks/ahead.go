@@ -24,5 +24,5 @@ func readsOthers(query string) bool {
 		return true
 	}
 	query = strings.TrimPrefix(strings.ToLower(query), "delete from ")
-	return slices.ContainsFunc([]string{"select", "from", "using", "join", "with"}, func(word string) bool { return strings.Contains(query, word) })
+	return slices.ContainsFunc([]string{"select", "from", "using", "join", "with", "table"}, func(word string) bool { return strings.Contains(query, word) })
 }

@@ -120,13 +120,17 @@ func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, er
 		return facts{}, err
 	}
 	// pg_trigger.tgtype: 2 is BEFORE, 64 INSTEAD OF, 4, 8 and 16 are the events
-	// INSERT, DELETE and UPDATE.
+	// INSERT, DELETE and UPDATE. Rules, row security, tables that inherit and
+	// references to or from our own tables are like triggers that change nothing.
 	err = query(ctx, conn, func(v []any) {
 		found.fires = true
 		found.triggers = found.triggers || v[0] == true
 		found.restores = found.restores || v[1] == true
 	}, `SELECT tgtype & 66 = 0 AND tgtype & 20 <> 0, tgtype & 66 = 0 AND tgtype & 8 <> 0 FROM pg_catalog.pg_trigger
-		WHERE tgrelid = to_regclass($1) AND NOT tgisinternal AND tgenabled <> 'D'`, t.quoted())
+		WHERE tgrelid = to_regclass($1) AND NOT tgisinternal AND tgenabled <> 'D'
+		UNION ALL SELECT false, false FROM pg_catalog.pg_class WHERE oid = to_regclass($1) AND (relhasrules OR relrowsecurity OR relhassubclass)
+		UNION ALL SELECT false, false FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid IN (k.conrelid, k.confrelid)
+		WHERE k.contype = 'f' AND to_regclass($1) IN (k.conrelid, k.confrelid) AND c.relname LIKE 'event\_audit\_%'`, t.quoted())
 	return found, err
 }
 

@@ -48,7 +48,8 @@ type facts struct {
 	types map[string]string
 	// uniques are the unique indexes, the primary key first.
 	uniques uniqueIndexes
-	// fires says that PostgreSQL has triggers of any kind for the table.
+	// fires says that PostgreSQL has triggers of any kind for the table, or may
+	// read others by itself when it changes.
 	fires bool
 	// triggers says that triggers may change a row after RETURNING saw it.
 	triggers bool

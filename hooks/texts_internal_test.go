@@ -35,6 +35,7 @@ func TestReadsOthers(t *testing.T) {
 		`UPDATE "a" SET "n"=(Select count(*) FROM b)`:                            true,
 		`UPDATE "a" SET "n"=b.n FROM b WHERE a.id = b.id`:                        true,
 		`DELETE FROM "a" USING b WHERE a.id = b.id`:                              true,
+		`UPDATE "a" SET "n"=1 WHERE EXISTS (TABLE b)`:                            true,
 		`DELETE FROM "a" WHERE id IN (SELECT id from b)`:                         true,
 		`INSERT INTO "a" ("n") VALUES (` + strings.Repeat("$1,", longText) + `)`: true,
 	} {

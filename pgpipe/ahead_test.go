@@ -10,30 +10,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/eventaudit/eventaudit/internal/testdb"
 	"github.com/eventaudit/eventaudit/pgpipe"
 )
 
 const thing = pgpipe.Ahead + "INSERT INTO things VALUES ($1)"
-
-// openIn is open with an exec mode.
-func openIn(t *testing.T, mode pgx.QueryExecMode) *sql.DB {
-	t.Helper()
-	config, err := pgx.ParseConfig(testdb.New(t, testdb.Postgres).DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.DefaultQueryExecMode = mode
-	db := sql.OpenDB(pgpipe.Connector(*config))
-	db.SetMaxOpenConns(1)
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	tables(t, db)
-	return db
-}
 
 // Deferred statements wait while others go ahead, and no longer.
 func TestAhead(t *testing.T) {

@@ -57,7 +57,8 @@ import (
 // be one without rows, in the extended protocol (any exec mode of pgx but
 // QueryExecModeSimpleProtocol), whose count of rows the program does not look
 // at. It waits in a transaction only; elsewhere, and over any other connection,
-// the comment changes nothing.
+// the comment changes nothing. A pipeline of pgconn must not contain a statement
+// with this mark or with that of Ahead.
 const Deferred = "/*audit:defer*/"
 
 // Ahead is the comment that a statement begins with that neither reads nor

@@ -18,12 +18,16 @@ import (
 
 // open returns a pool of one pipelined connection, with a table of things and
 // one of notes that takes none below zero.
-func open(t *testing.T) *sql.DB {
+func open(t *testing.T) *sql.DB { return openIn(t, pgx.QueryExecModeCacheStatement) }
+
+// openIn is open with an exec mode.
+func openIn(t *testing.T, mode pgx.QueryExecMode) *sql.DB {
 	t.Helper()
 	config, err := pgx.ParseConfig(testdb.New(t, testdb.Postgres).DSN())
 	if err != nil {
 		t.Fatal(err)
 	}
+	config.DefaultQueryExecMode = mode
 	db := sql.OpenDB(pgpipe.Connector(*config))
 	db.SetMaxOpenConns(1)
 	t.Cleanup(func() {
