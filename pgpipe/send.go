@@ -37,7 +37,7 @@ func (f *filter) pass(p []byte) (wire []byte, err error) {
 	case s.deferred && f.status == inTransaction && f.skip == 0 && len(f.held)+len(p) <= maxHeld:
 		f.hold(p, s)
 		return nil, nil
-	case f.begin == "" && (f.deferred == 0 || s.ahead && !(s.parses && f.bare)):
+	case f.begin == "" && (f.deferred == 0 || s.ahead && (!s.parses || !f.bare)):
 		return p, nil
 	case s.closes, s.undoes:
 		return f.after(p)
