@@ -3,6 +3,7 @@ package eventaudit_test
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"slices"
 	"testing"
 
@@ -186,18 +187,22 @@ func TestWithoutAudit(t *testing.T) {
 
 // What is not audited costs nothing: no statement and no allocation.
 func TestUnauditedModelsPayNothing(t *testing.T) {
-	allocations := func(opts ...eventaudit.Option) float64 {
+	allocations := func(opts ...eventaudit.Option) (least float64) {
 		db := prepare(t, testdb.New(t, testdb.SQLitePure))
 		if opts != nil {
 			db, _ = use(t, db, opts...)
 		}
 		db = db.Session(&gorm.Session{DryRun: false})
 		must(t, db.Create(&Document{ID: "warm up"}))
-		return testing.AllocsPerRun(200, func() {
-			if err := db.Model(&Document{}).Where("id = ?", "none").UpdateColumn("body", "x").Error; err != nil {
-				t.Fatal(err)
-			}
-		})
+		least = math.Inf(1)
+		for range 5 { // goroutines that others left behind count too
+			least = min(least, testing.AllocsPerRun(200, func() {
+				if err := db.Model(&Document{}).Where("id = ?", "none").UpdateColumn("body", "x").Error; err != nil {
+					t.Fatal(err)
+				}
+			}))
+		}
+		return least
 	}
 	ignore := func(c *eventaudit.Config) { c.Ignore.Models = []string{"Document"} }
 	if plain, ignored := allocations(), allocations(ignore); ignored > plain {
