@@ -23,7 +23,9 @@
 //     connection is then given up.
 //   - A deferred statement seems to succeed at once and to affect no rows. Its
 //     error is that of what was sent with it, a later statement or the COMMIT,
-//     see [IsDeferred]. Nothing is ever committed without it.
+//     see [IsDeferred]. Nothing is ever committed without it. When the error says
+//     that the prepared statement is gone, or its table another one, the
+//     connection is given up, so that the next transaction prepares it anew.
 //   - After a restart of the server, database/sql goes on with another connection
 //     when BEGIN fails on a dead one. Here BEGIN fails with the first statement,
 //     which is not tried again. Pgx asks a connection whether it lives before it
@@ -102,7 +104,13 @@ func pipeline(config *pgx.ConnConfig) {
 	if config.ChannelBinding == "require" {
 		return
 	}
-	connected, build := config.AfterNetConnect, config.BuildFrontend
+	connected, build, told := config.AfterNetConnect, config.BuildFrontend, config.OnPgError
+	config.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
+		if outdated(err) {
+			return false // pgx closes the connection
+		}
+		return told == nil || told(conn, err)
+	}
 	config.AfterNetConnect = func(ctx context.Context, config *pgconn.Config, c net.Conn) (net.Conn, error) {
 		if connected != nil {
 			var err error
@@ -119,6 +127,21 @@ func pipeline(config *pgx.ConnConfig) {
 		}
 		c.filter.r = r
 		return build(c.filter, w)
+	}
+}
+
+// outdated reports whether an error says that a deferred statement is not, or
+// not like that, what the server knows: prepared statements were deallocated,
+// or the table is another one. Pgx would prepare the statement anew, but does
+// not see the error as that of this statement.
+func outdated(err *pgconn.PgError) bool {
+	switch {
+	case !IsDeferred(err):
+		return false
+	case err.Code == "26000", err.Code == "0A000": // no such statement; a result of another type
+		return true
+	default: // the class "syntax error or access rule violation", but for privileges
+		return strings.HasPrefix(err.Code, "42") && err.Code != "42501"
 	}
 }
 
