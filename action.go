@@ -138,7 +138,7 @@ func (x *action) end(ctx context.Context, e event.Event) error {
 
 // add stores the events, in a transaction if there is one.
 func (t *trail) add(ctx context.Context, conn gorm.ConnPool, events []event.Event) error {
-	ids, err := t.store(ctx, conn, slices.Clone(events))
+	ids, err := t.store(ctx, conn, slices.Clone(events), t.inbox.Insert)
 	if err != nil {
 		return &LostError{EventIDs: ids, Err: err}
 	}

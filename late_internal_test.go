@@ -69,7 +69,7 @@ func TestPersistGivesUp(t *testing.T) {
 }
 
 // away is a database that does not answer.
-type away struct{}
+type away struct{ inbox }
 
 var errAway = errors.New("away")
 

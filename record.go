@@ -51,7 +51,7 @@ func (a *Auditor) record(ctx context.Context, conn gorm.ConnPool, events []event
 	if err != nil {
 		return err
 	}
-	_, err = t.store(ctx, conn, ready)
+	_, err = t.store(ctx, conn, ready, t.inbox.Insert)
 	return err
 }
 
@@ -108,17 +108,17 @@ func (c captured) Record(ctx context.Context, events ...event.Event) error {
 	for i := range events {
 		fill(ctx, &events[i])
 	}
-	ids, err := c.store(ctx, conn, events)
+	ids, err := c.store(ctx, conn, events, c.inbox.InsertNew)
 	if err != nil {
 		return &LostError{EventIDs: ids, Err: err}
 	}
 	return nil
 }
 
-// store applies the rules to each event by itself and writes those that pass,
+// store applies the rules to each event by itself and inserts those that pass,
 // in the transaction of conn where there is one. With an error it returns the
 // ids of these.
-func (t *trail) store(ctx context.Context, conn gorm.ConnPool, events []event.Event) (unstored []string, err error) {
+func (t *trail) store(ctx context.Context, conn gorm.ConnPool, events []event.Event, insert func(context.Context, gorm.ConnPool, []event.Event) error) (unstored []string, err error) {
 	kept := events[:0]
 	for _, e := range events {
 		if !t.rules.keeps(ctx, e) {
@@ -132,7 +132,7 @@ func (t *trail) store(ctx context.Context, conn gorm.ConnPool, events []event.Ev
 	if len(kept) == 0 {
 		return nil, nil
 	}
-	if err = t.inbox.Insert(ctx, conn, kept); err != nil {
+	if err = insert(ctx, conn, kept); err != nil {
 		for _, e := range kept {
 			unstored = append(unstored, e.ID)
 		}

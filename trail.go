@@ -47,6 +47,8 @@ type trail struct {
 // it commits them at once.
 type inbox interface {
 	Insert(ctx context.Context, conn gorm.ConnPool, events []event.Event) error
+	// InsertNew takes events whose ids were made for them.
+	InsertNew(ctx context.Context, conn gorm.ConnPool, events []event.Event) error
 	Ready(ctx context.Context) error
 }
 
@@ -58,6 +60,14 @@ func (t ownTable) Insert(ctx context.Context, conn gorm.ConnPool, events []event
 		return t.Write(ctx, events...)
 	}
 	return t.Repository.Insert(ctx, conn, events)
+}
+
+// queue is the outbox as an inbox. It takes any id; the repository behind it
+// passes over those that it has.
+type queue struct{ *outbox.Outbox }
+
+func (q queue) InsertNew(ctx context.Context, conn gorm.ConnPool, events []event.Event) error {
+	return q.Insert(ctx, conn, events)
 }
 
 func newTrail(db *gorm.DB, config Config) (*trail, error) {
@@ -88,7 +98,7 @@ func newTrail(db *gorm.DB, config Config) (*trail, error) {
 	if err != nil {
 		return nil, errors.Join(err, t.closeRepository())
 	}
-	t.inbox = t.outbox
+	t.inbox = queue{t.outbox}
 	return t, nil
 }
 

@@ -21,6 +21,8 @@ type shape struct {
 	// same are the columns with one value for all rows, empty those with none
 	// at all, each a bit.
 	same, empty uint32
+	// again says that the ids may be stored already.
+	again bool
 }
 
 // shapeOf looks at the values of whole rows, one behind the other.
@@ -155,7 +157,10 @@ func (i *inserts) text(d dialect, s shape) string {
 	if ok {
 		return text
 	}
-	text = i.prefix + d.source(s) + d.passOver
+	text = i.prefix + d.source(s)
+	if s.again {
+		text += d.passOver
+	}
 	i.mutex.Lock()
 	defer i.mutex.Unlock()
 	if i.texts == nil {

@@ -39,7 +39,18 @@ func (r *Repository) Write(ctx context.Context, events ...event.Event) error {
 // Every statement begins with the comment /*audit:defer*/, returns no rows,
 // and its row count is never looked at: a connector may hold it back and send
 // it together with the next statement or the commit.
-func (r *Repository) Insert(ctx context.Context, conn gorm.ConnPool, events []event.Event) (err error) {
+func (r *Repository) Insert(ctx context.Context, conn gorm.ConnPool, events []event.Event) error {
+	return r.insertAll(ctx, conn, events, true)
+}
+
+// InsertNew is Insert for events whose ids were made for them. An id that is
+// stored already is an error, where Insert passes the event over; that nobody
+// has to look for it makes the difference.
+func (r *Repository) InsertNew(ctx context.Context, conn gorm.ConnPool, events []event.Event) error {
+	return r.insertAll(ctx, conn, events, false)
+}
+
+func (r *Repository) insertAll(ctx context.Context, conn gorm.ConnPool, events []event.Event, again bool) (err error) {
 	if len(events) > 1 {
 		conn = connpool.Unwrap(conn)
 	}
@@ -50,7 +61,7 @@ func (r *Repository) Insert(ctx context.Context, conn gorm.ConnPool, events []ev
 		run = last.exec
 	}
 	for chunk := range r.dialect.chunks(events) {
-		if err := r.insert(ctx, run, chunk); err != nil {
+		if err := r.insert(ctx, run, chunk, again); err != nil {
 			return fmt.Errorf("sqlrepo: write %d events: %w", len(events), err)
 		}
 	}
@@ -90,7 +101,7 @@ func (p *prepared) close() error {
 	return stmt.Close()
 }
 
-func (r *Repository) insert(ctx context.Context, run execute, events []event.Event) error {
+func (r *Repository) insert(ctx context.Context, run execute, events []event.Event, again bool) error {
 	values := valuesPool.Get().(*[]any)
 	defer func() {
 		clear(*values)
@@ -103,6 +114,7 @@ func (r *Repository) insert(ctx context.Context, run execute, events []event.Eve
 		}
 	}
 	shape := r.dialect.shapeOf(*values)
+	shape.again = again
 	text := connpool.Deferrable(ctx, r.inserts.text(r.dialect, shape))
 	_, err := run(ctx, text, r.dialect.arguments(shape, *values)...)
 	return err

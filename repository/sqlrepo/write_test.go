@@ -233,6 +233,31 @@ func TestInsertJoinsTheCallersTransaction(t *testing.T) {
 	})
 }
 
+// An id that is stored already is passed over, unless it is said to be new: then
+// the event would be lost without a word.
+func TestIDsThatAreStoredAlready(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		db := s.Open(t, nil)
+		r := newMigrated(t, db)
+		stored := series(3)
+		if err := r.InsertNew(t.Context(), db.Statement.ConnPool, stored[:2]); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Insert(t.Context(), db.Statement.ConnPool, stored[1:]); err != nil {
+			t.Fatal(err)
+		}
+		for _, again := range [][]event.Event{stored[:1], {event.New("custom", "more"), stored[1]}} {
+			if err := r.InsertNew(t.Context(), db.Statement.ConnPool, again); err == nil {
+				t.Errorf("the ids of %d events are stored a second time", len(again))
+			}
+		}
+		if got := collect(t, r, event.Filter{}); len(got) != len(stored) {
+			t.Errorf("%d events are stored, want %d", len(got), len(stored))
+		}
+	})
+}
+
 // TestManyEventsLeaveTheStatementCacheAlone counts the prepared statements that
 // GORM keeps.
 func TestManyEventsLeaveTheStatementCacheAlone(t *testing.T) {
