@@ -107,15 +107,21 @@ type change struct {
 // call for.
 func (s *statement) execute() (outcome, error) {
 	verb, _, _ := strings.Cut(strings.TrimSpace(s.query), " ")
-	run, known := map[string]func() (outcome, error){"INSERT": s.insert, "UPDATE": s.update, "DELETE": s.delete}[strings.ToUpper(verb)]
-	switch {
-	case !known:
-		return outcome{}, &unknownStatementError{verb}
-	case s.table.facts.moves:
-		return s.following(run)
+	var run func() (outcome, error)
+	switch strings.ToUpper(verb) {
+	case "INSERT":
+		run = s.insert
+	case "UPDATE":
+		run = s.update
+	case "DELETE":
+		run = s.delete
 	default:
-		return run()
+		return outcome{}, &unknownStatementError{verb}
 	}
+	if s.table.facts.moves {
+		return s.following(run)
+	}
+	return run()
 }
 
 // unknownStatementError says that another plugin put a statement of a kind
@@ -132,17 +138,28 @@ func (s *statement) tableName() string { return s.db.Statement.Quote(s.db.Statem
 // tee runs the statement with the whole rows that it writes added to what it
 // returns, and splits the two.
 func (s *statement) tee(query, list string) (own, rows *buffer, err error) {
+	return s.runQuery(s.ConnPool, s.teed(query, list), s.args)
+}
+
+// teed is the text of that.
+func (s *statement) teed(query, list string) string {
 	joint := " RETURNING 1 AS "
 	if s.wantsRows {
 		joint = ", 1 AS "
 	}
-	return s.runQuery(s.ConnPool, query+joint+s.table.quote(mark)+","+list, s.args)
+	return s.marked(query + joint + s.table.quote(mark) + "," + list)
 }
 
 // teeImages runs the statement and returns the rows that it wrote as changes;
 // made turns the images of some of them into changes.
 func (s *statement) teeImages(made func(*images) ([]change, error)) (outcome, error) {
-	own, rows, err := s.tee(s.query, s.dialect.row(s.table, s.returningName())+s.place())
+	query := asked{text: s.query, rows: s.wantsRows}
+	text, ok := s.table.texts.get(query)
+	if !ok {
+		text = s.teed(s.query, s.dialect.row(s.table, s.returningName())+s.place())
+		s.table.texts.put(query, text)
+	}
+	own, rows, err := s.runQuery(s.ConnPool, text, s.args)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -192,7 +209,7 @@ func (s *statement) runQuery(conn gorm.ConnPool, text string, args []any) (own, 
 	if s.dialect.prepareReads {
 		read = fetchPrepared
 	}
-	all, err := read(s.ctx, conn, s.marked(text), args, reading{keep: s.wantsRows || s.wantsAll, untyped: s.dialect.documents && !s.wantsRows})
+	all, err := read(s.ctx, conn, text, args, reading{keep: s.wantsRows || s.wantsAll, untyped: s.dialect.documents && !s.wantsRows})
 	s.closeLater(all)
 	if err != nil {
 		return nil, nil, err

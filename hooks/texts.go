@@ -4,10 +4,17 @@ import "sync"
 
 // texts remembers what statements of the app were turned into. The text of a
 // statement says all that its other one depends on, besides what the catalog
-// knows of the table.
+// knows of the table and how its rows are to be had.
 type texts struct {
 	mutex sync.RWMutex
-	known map[string]string
+	known map[asked]string
+}
+
+// asked is a statement of the app. Rows says that it is run for rows of its
+// own, and old that it is to return the rows before it, too.
+type asked struct {
+	text      string
+	rows, old bool
 }
 
 // maxTexts is how many are remembered of a table, and longText is too long for
@@ -17,21 +24,21 @@ const (
 	longText = 4 << 10
 )
 
-func (t *texts) get(text string) (other string, ok bool) {
+func (t *texts) get(of asked) (other string, ok bool) {
 	t.mutex.RLock()
 	defer t.mutex.RUnlock()
-	other, ok = t.known[text]
+	other, ok = t.known[of]
 	return other, ok
 }
 
-func (t *texts) put(text, other string) {
-	if len(text) > longText {
+func (t *texts) put(of asked, other string) {
+	if len(of.text) > longText {
 		return
 	}
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	if t.known == nil || len(t.known) == maxTexts {
-		t.known = map[string]string{}
+		t.known = map[asked]string{}
 	}
-	t.known[text] = other
+	t.known[of] = other
 }

@@ -11,8 +11,11 @@ func TestTextsAreFew(t *testing.T) {
 	var kept texts
 	for i := range 3 * maxTexts {
 		text := strconv.Itoa(i)
-		kept.put(text, "other "+text)
-		if other, ok := kept.get(text); !ok || other != "other "+text {
+		kept.put(asked{text: text, rows: true}, "other "+text)
+		if _, ok := kept.get(asked{text: text}); ok {
+			t.Errorf("%s is known without rows", text)
+		}
+		if other, ok := kept.get(asked{text: text, rows: true}); !ok || other != "other "+text {
 			t.Errorf("%s became %q", text, other)
 		}
 		if len(kept.known) > maxTexts {
@@ -20,8 +23,8 @@ func TestTextsAreFew(t *testing.T) {
 		}
 	}
 	long := strings.Repeat("x", longText+1)
-	kept.put(long, "other")
-	if _, ok := kept.get(long); ok {
+	kept.put(asked{text: long}, "other")
+	if _, ok := kept.get(asked{text: long}); ok {
 		t.Error("a long text is kept")
 	}
 }

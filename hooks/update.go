@@ -23,7 +23,7 @@ func (s *statement) update() (outcome, error) {
 		own, _, err := s.runQuery(s.ConnPool, s.query, s.args)
 		return outcome{own: own, images: noImages()}, err
 	}
-	if text, ok := s.table.texts.get(s.query); ok && !s.wantsRows {
+	if text, ok := s.table.texts.get(asked{text: s.query, old: true}); ok && !s.wantsRows {
 		return s.runReturningOld(text)
 	}
 	parts, ok := s.parts()
@@ -133,9 +133,9 @@ func (s *statement) updateReturningOld(parts map[string]string) (outcome, error)
 		q.WriteByte(',')
 	}
 	q.WriteString("1 AS " + quote(mark) + "," + quote(old) + "." + quote(row) + "," + s.dialect.row(s.table, t) + s.place())
-	text := q.SQL.String()
+	text := s.marked(q.SQL.String())
 	if joined == "" && !s.wantsRows {
-		s.table.texts.put(s.query, text)
+		s.table.texts.put(asked{text: s.query, old: true}, text)
 	}
 	return s.runReturningOld(text)
 }
