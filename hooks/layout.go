@@ -13,6 +13,8 @@ type layout struct {
 	// names are those of the key, and rules is the version of the rules that it was made by.
 	names []string
 	rules int
+	// told says that the catalog named these columns, and no other.
+	told bool
 }
 
 // imageColumn is a column with what the rules say about it.
@@ -33,6 +35,8 @@ type imageColumn struct {
 type layouts struct {
 	kept [8]atomic.Pointer[layout]
 	next atomic.Uint32
+	// odd says that rows have other columns than the catalog names.
+	odd atomic.Bool
 }
 
 // find returns a layout that is still true and meets the condition, nil when
@@ -63,6 +67,7 @@ func (c *capturer) layOut(t *table, names []string) *layout {
 	t.rules.mutex.RLock()
 	defer t.rules.mutex.RUnlock()
 	l := &layout{columns: make([]imageColumn, len(names)), names: t.keys, rules: t.rules.version}
+	l.told = t.facts != nil && t.sameColumns(names, t.facts.columns)
 	for i, name := range names {
 		l.columns[i] = imageColumn{
 			name:   name,

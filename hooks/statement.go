@@ -78,6 +78,26 @@ func (s *statement) know() error {
 	return nil
 }
 
+// imagesOf returns the rows of a buffer that holds whole rows of the table. The
+// catalog is asked again when they have other columns than it said.
+func (s *statement) imagesOf(t *table, b *buffer) (*images, error) {
+	set, err := s.capturer.imagesOf(t, b)
+	if err != nil || len(set.rows) == 0 || set.told || s.table.layouts.odd.Load() {
+		return set, err
+	}
+	s.tables.forget()
+	known := *s.table
+	known.facts = nil
+	s.table = &known
+	if err := s.know(); err != nil {
+		return nil, err
+	}
+	if set, err = s.capturer.imagesOf(s.table, b); err == nil && !set.told {
+		s.table.layouts.odd.Store(true)
+	}
+	return set, err
+}
+
 // outcome is what a captured statement did.
 type outcome struct {
 	// own are the rows that the statement itself asked for.
