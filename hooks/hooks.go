@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -80,6 +81,10 @@ type Options struct {
 	// Transactions name the transactions. Share them with others who record
 	// events in the same ones. Nil makes new ones.
 	Transactions *Transactions
+	// Recheck is how long what the catalog says of a table is believed, unless
+	// its rows show or a statement says that it is another one by now: other
+	// processes may change it. SQLite is asked every time. Zero is a minute.
+	Recheck time.Duration
 	// OnBypass says what happens to raw SQL that changes an audited table.
 	// The empty value is BypassWarn.
 	OnBypass Bypass
@@ -200,6 +205,9 @@ func newCapturer(db *gorm.DB, recorder event.Recorder, opts *Options) (*capturer
 	}
 	if c.OnBypass == "" {
 		c.OnBypass = BypassWarn
+	}
+	if c.Recheck <= 0 {
+		c.Recheck = time.Minute
 	}
 	err := c.OnBypass.validate()
 	if err != nil {

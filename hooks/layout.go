@@ -35,8 +35,6 @@ type imageColumn struct {
 type layouts struct {
 	kept [8]atomic.Pointer[layout]
 	next atomic.Uint32
-	// odd says that rows have other columns than the catalog names.
-	odd atomic.Bool
 }
 
 // find returns a layout that is still true and meets the condition, nil when

@@ -108,7 +108,7 @@ func (r *Reader) Table(tx *gorm.DB, model any) (*Table, error) {
 	}
 	ctx := i.db.Statement.Context
 	s := &statement{interceptor: i, ctx: ctx, own: ctx, wantsAll: true}
-	if err := s.know(); err != nil {
+	if err := s.ask(); err != nil {
 		return nil, err
 	}
 	if len(s.table.keys) == 0 {

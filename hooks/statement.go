@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/binary"
-	"fmt"
 	"strings"
 
 	"gorm.io/gorm"
@@ -32,70 +31,6 @@ type statement struct {
 	// ran says that the statement itself succeeded: from here on an error
 	// would leave a change without its event.
 	ran bool
-}
-
-// learn adds what the catalog knows of the table, at the first change of it
-// and whenever its columns may be others.
-func (s *statement) learn() error {
-	if err := s.takeWriteLock(); err != nil { // before the first read
-		return err
-	}
-	return s.know()
-}
-
-// know asks the catalog, unless what it said is still true.
-func (s *statement) know() error {
-	if s.table.facts != nil {
-		if !s.dialect.writeLock {
-			return nil
-		}
-		version, err := sqliteVersion(s.own, connpool.Unwrap(s.ConnPool), s.table)
-		if err != nil || version == s.table.facts.version {
-			return err
-		}
-	}
-	known := *s.table
-	found, err := s.dialect.facts(s.own, connpool.Unwrap(s.ConnPool), &known)
-	if err != nil {
-		return err
-	}
-	if len(found.columns) == 0 { // the database will say that there is no such table
-		if _, err := s.ConnPool.ExecContext(s.ctx, s.query, s.args...); err != nil {
-			return err
-		}
-		return fmt.Errorf("hooks: table %s is not in the catalog", known.quoted())
-	}
-	known.facts, known.layouts, known.texts = &found, &layouts{}, &texts{}
-	var keys []string
-	if model := s.db.Statement.Schema; model != nil {
-		keys = model.PrimaryFieldDBNames
-	}
-	known.identify(keys)
-	found.moves = len(known.keys) > 0 && known.moveKeys(s.dialect.syntax, found.bodies)
-	found.bodies = nil
-	s.tables.put(keyOf(s.db.Statement), &known)
-	s.table = &known
-	return nil
-}
-
-// imagesOf returns the rows of a buffer that holds whole rows of the table. The
-// catalog is asked again when they have other columns than it said.
-func (s *statement) imagesOf(t *table, b *buffer) (*images, error) {
-	set, err := s.capturer.imagesOf(t, b)
-	if err != nil || len(set.rows) == 0 || set.told || s.table.layouts.odd.Load() {
-		return set, err
-	}
-	s.tables.forget()
-	known := *s.table
-	known.facts = nil
-	s.table = &known
-	if err := s.know(); err != nil {
-		return nil, err
-	}
-	if set, err = s.capturer.imagesOf(s.table, b); err == nil && !set.told {
-		s.table.layouts.odd.Store(true)
-	}
-	return set, err
 }
 
 // outcome is what a captured statement did.

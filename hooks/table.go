@@ -28,6 +28,7 @@ type table struct {
 	rules *columnRules
 	// facts is nil until the first change of the table is captured.
 	facts *facts
+	trust *trust
 	// layouts has what is known of its columns, texts how its updates are run.
 	layouts *layouts
 	texts   *texts
