@@ -195,8 +195,8 @@ func TestUnauditedModelsPayNothing(t *testing.T) {
 		db = db.Session(&gorm.Session{DryRun: false})
 		must(t, db.Create(&Document{ID: "warm up"}))
 		least = math.Inf(1)
-		for range 5 { // goroutines that others left behind count too
-			least = min(least, testing.AllocsPerRun(200, func() {
+		for range 500 { // other goroutines count too, and the race detector empties pools at random
+			least = min(least, testing.AllocsPerRun(1, func() {
 				if err := db.Model(&Document{}).Where("id = ?", "none").UpdateColumn("body", "x").Error; err != nil {
 					t.Fatal(err)
 				}
