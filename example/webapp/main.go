@@ -53,10 +53,9 @@ func serve(ctx context.Context) error {
 	return run(ctx, listener, filepath.Join(dir, "payroll.db"))
 }
 
-// run serves the app until the context ends. SQLite lets one write at a time:
-// the others wait, a minute at most.
+// run serves the app until the context ends.
 func run(ctx context.Context, listener net.Listener, file string) (err error) {
-	db, err := gorm.Open(sqlite.Open("file:"+file+"?_txlock=immediate&_pragma=busy_timeout(60000)&_pragma=journal_mode(WAL)"),
+	db, err := gorm.Open(sqlite.Open("file:"+file+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)"),
 		&gorm.Config{Logger: logger.Discard})
 	if err != nil {
 		return err
