@@ -9,8 +9,8 @@ import (
 )
 
 // delay is how long every byte is on its way in each direction where a network
-// is simulated. The sleeps of Go's runtime are about as much too long as the
-// kernel's timer slack, 50 µs, so the way takes a little more.
+// is simulated. Go's runtime may wait for whole milliseconds where nothing else
+// happens, so that the way takes up to a good one.
 const delay = 500 * time.Microsecond
 
 // distant listens for connections and passes them on to the server, each byte

@@ -13,8 +13,8 @@ type layout struct {
 	// names are those of the key, and rules is the version of the rules that it was made by.
 	names []string
 	rules int
-	// told says that the catalog named these columns, and no other.
-	told bool
+	// catalogued says that the catalog names these columns, and no other.
+	catalogued bool
 }
 
 // imageColumn is a column with what the rules say about it.
@@ -35,6 +35,8 @@ type imageColumn struct {
 type layouts struct {
 	kept [8]atomic.Pointer[layout]
 	next atomic.Uint32
+	// odd says that the catalog names other columns even when asked again.
+	odd atomic.Bool
 }
 
 // find returns a layout that is still true and meets the condition, nil when
@@ -65,7 +67,7 @@ func (c *capturer) layOut(t *table, names []string) *layout {
 	t.rules.mutex.RLock()
 	defer t.rules.mutex.RUnlock()
 	l := &layout{columns: make([]imageColumn, len(names)), names: t.keys, rules: t.rules.version}
-	l.told = t.facts != nil && t.sameColumns(names, t.facts.columns)
+	l.catalogued = t.facts != nil && t.sameColumns(names, t.facts.columns)
 	for i, name := range names {
 		l.columns[i] = imageColumn{
 			name:   name,

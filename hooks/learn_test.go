@@ -74,6 +74,46 @@ func TestTheCatalogCannotBeAsked(t *testing.T) {
 	}
 }
 
+// Where rows never have the columns that the catalog names, as beside an
+// invisible one, it is not asked for each of them.
+func TestRowsThatAreOddForGood(t *testing.T) {
+	t.Parallel()
+	costs := func(change string) (statements int) {
+		db := testdb.New(t, testdb.MariaDB).Open(t)
+		pool, err := db.DB()
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool.SetMaxOpenConns(1) // the count is that of a connection
+		if err := db.AutoMigrate(&paper{}); err != nil {
+			t.Fatal(err)
+		}
+		done(t, db.Exec(change))
+		var events recorded
+		if err := hooks.Register(db, &events, nil); err != nil {
+			t.Fatal(err)
+		}
+		asked := func() (n int) {
+			var name string
+			if err := pool.QueryRow("SHOW SESSION STATUS LIKE 'Questions'").Scan(&name, &n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		done(t, db.Create(&paper{Body: "a"}))
+		before := asked()
+		done(t, db.Create(&paper{Body: "b"}))
+		if len(events) != 2 {
+			t.Errorf("%d events, want 2", len(events))
+		}
+		return asked() - before
+	}
+	plain, odd := costs("ALTER TABLE papers ADD seen int DEFAULT 1"), costs("ALTER TABLE papers ADD unseen int INVISIBLE DEFAULT 1")
+	if odd != plain {
+		t.Errorf("a create takes %d statements beside an invisible column, %d beside another", odd, plain)
+	}
+}
+
 func done(t *testing.T, tx *gorm.DB) {
 	t.Helper()
 	if tx.Error != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
@@ -28,8 +29,9 @@ type table struct {
 	rules *columnRules
 	// facts is nil until the first change of the table is captured.
 	facts *facts
-	trust *trust
-	// layouts has what is known of its columns, texts how its updates are run.
+	// learned is when the catalog told them.
+	learned time.Time
+	// layouts has what is known of its columns, texts how its statements are run.
 	layouts *layouts
 	texts   *texts
 	// quote quotes an identifier.

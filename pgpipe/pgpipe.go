@@ -130,19 +130,12 @@ func pipeline(config *pgx.ConnConfig) {
 	}
 }
 
-// outdated reports whether an error says that a deferred statement is not, or
-// not like that, what the server knows: prepared statements were deallocated,
-// or the table is another one. Pgx would prepare the statement anew, but does
-// not see the error as that of this statement.
+// outdated reports whether an error says that a deferred statement is not what
+// the server knows: prepared statements were deallocated (26000), or the table
+// is another one (class 42). Pgx would prepare the statement anew, but does not
+// see the error as that of this statement.
 func outdated(err *pgconn.PgError) bool {
-	switch {
-	case !IsDeferred(err):
-		return false
-	case err.Code == "26000", err.Code == "0A000": // no such statement; a result of another type
-		return true
-	default: // the class "syntax error or access rule violation", but for privileges
-		return strings.HasPrefix(err.Code, "42") && err.Code != "42501"
-	}
+	return IsDeferred(err) && (err.Code == "26000" || strings.HasPrefix(err.Code, "42"))
 }
 
 // conn is a connection that is written to through a filter.

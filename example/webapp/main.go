@@ -60,6 +60,11 @@ func run(ctx context.Context, listener net.Listener, file string) (err error) {
 	if err != nil {
 		return err
 	}
+	pool, err := db.DB()
+	if err != nil {
+		return err
+	}
+	pool.SetMaxOpenConns(8) // more only stand in each other's way: SQLite lets one write
 	if err := errors.Join(db.AutoMigrate(&Employee{}), migrate.Up(db)); err != nil {
 		return err
 	}
