@@ -190,11 +190,14 @@ func TestEvents(t *testing.T) {
 func TestEventsThatAreNone(t *testing.T) {
 	t.Parallel()
 	url, db := newDatabase(t, testdb.SQLiteCgo)
-	if got := call(t, url, "events", "show", "nobody"); got.code != 1 || !strings.Contains(got.err, "nobody") {
+	if got := call(t, url, "events", "show", "nobody"); got.code != 1 || !strings.Contains(got.err, `no event has the id "nobody"`) {
 		t.Errorf("show: exit code %d, %s", got.code, got.err)
 	}
-	if got := call(t, url, "events", "create", "--category=custom", "--action=x", "--payload={"); got.code != 2 || !strings.Contains(got.err, "payload") {
-		t.Errorf("create: exit code %d, %s", got.code, got.err)
+	for _, flag := range []string{"--payload", "--result"} {
+		got := call(t, url, "events", "create", "--category=custom", "--action=x", flag+"=hello")
+		if got.code != 2 || !strings.Contains(got.err, flag+` "hello" is not JSON; a text is written as '"hello"'`) {
+			t.Errorf("create: exit code %d, %s", got.code, got.err)
+		}
 	}
 	if n := len(stored(t, db, event.Filter{})); n != 0 {
 		t.Errorf("%d events are stored", n)

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -120,6 +121,9 @@ func newEventsShow(a *app) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.with(c.Context(), func(ctx context.Context, t *trail) error {
 				e, err := repository.Get(ctx, t.Repository(), args[0])
+				if errors.Is(err, repository.ErrNotFound) {
+					return fmt.Errorf("no event has the id %q; events list --json shows the ids", args[0])
+				}
 				if err != nil {
 					return err
 				}
@@ -143,11 +147,12 @@ command. An id that is there already stays as it is.`,
 		Example: `  eventaudit events create --category=custom --action=audited --payload='{"by":"an auditor"}'`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			e := eventLike(like)
-			if payload != "" {
-				e.Payload = json.RawMessage(payload)
+			var err error
+			if e.Payload, err = document("payload", payload); err != nil {
+				return misused(err)
 			}
-			if result != "" {
-				e.Result = json.RawMessage(result)
+			if e.Result, err = document("result", result); err != nil {
+				return misused(err)
 			}
 			e.Complete(time.Now())
 			if err := event.Validate(e); err != nil {
@@ -166,6 +171,21 @@ command. An id that is there already stays as it is.`,
 	c.Flags().StringVar(&result, "result", "", "the result, as `JSON`")
 	fieldFlags(c.Flags(), &like)
 	return c
+}
+
+// document returns the JSON that a flag gives, nil for none.
+func document(flag, text string) (json.RawMessage, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if !json.Valid([]byte(text)) {
+		quoted, err := json.Marshal(text)
+		if err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("--%s %q is not JSON; a text is written as '%s', quotes included", flag, text, quoted)
+	}
+	return json.RawMessage(text), nil
 }
 
 // eventLike returns an event with the values of the filter.
