@@ -2,6 +2,7 @@ package export_test
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"io"
@@ -167,6 +168,30 @@ func parseQuoted(text string) (cell []byte, rest string, err error) {
 			return cell, text, nil
 		}
 		cell, text = append(cell, '"'), text[1:]
+	}
+}
+
+// A reader takes an empty line for no record, so that an empty cell which has
+// the line for itself is quoted.
+func TestARecordOfOneEmptyCellIsRead(t *testing.T) {
+	t.Parallel()
+	events := []event.Event{{Reason: "a"}, {}, {Reason: "b"}, {}}
+	want := [][]string{{""}, {"a"}, {""}, {"b"}, {""}}
+	options := export.Options{Fields: []string{"reason"}, Labels: map[string]string{"reason": ""}}
+	for comma, exporter := range map[rune]export.Exporter{',': export.CSV{Options: options}, '\t': export.TSV{Options: options}} {
+		var text bytes.Buffer
+		if err := exporter.Export(&text, all(events)); err != nil {
+			t.Fatal(err)
+		}
+		reader := csv.NewReader(bytes.NewReader(text.Bytes()))
+		reader.Comma = comma
+		got, err := reader.ReadAll()
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("with %q between cells: read %q, error %v, want %q", comma, got, err, want)
+		}
+		if wrote := text.String(); wrote != "\"\"\na\n\"\"\nb\n\"\"\n" {
+			t.Errorf("with %q between cells: wrote %q", comma, wrote)
+		}
 	}
 }
 

@@ -38,26 +38,56 @@ func (o Options) export(w io.Writer, comma rune, events iter.Seq2[event.Event, e
 			return err
 		}
 	}
-	header := csv.NewWriter(w)
-	header.Comma = comma
-	if err := header.WriteAll([][]string{labels}); err != nil {
+	header := newTable(w, comma)
+	if err := header.write(labels); err != nil {
+		return err
+	}
+	if err := header.flush(); err != nil {
 		return err
 	}
 	record := make([]string, len(columns))
 	return inBatches(w, events, func(into *bytes.Buffer, events []event.Event) error {
-		table := csv.NewWriter(into)
-		table.Comma = comma
+		table := newTable(into, comma)
 		for i := range events {
 			if err := o.fill(record, columns, &events[i]); err != nil {
 				return err
 			}
-			if err := table.Write(record); err != nil {
+			if err := table.write(record); err != nil {
 				return err
 			}
 		}
-		table.Flush()
-		return table.Error()
+		return table.flush()
 	})
+}
+
+// table writes records.
+type table struct {
+	to  io.Writer
+	csv *csv.Writer
+}
+
+func newTable(w io.Writer, comma rune) table {
+	t := table{w, csv.NewWriter(w)}
+	t.csv.Comma = comma
+	return t
+}
+
+// write quotes an empty cell that has the line for itself: readers take an
+// empty line for no record. The standard library's writer cannot.
+func (t table) write(record []string) error {
+	if len(record) > 1 || record[0] != "" {
+		return t.csv.Write(record)
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(t.to, "\"\"\n")
+	return err
+}
+
+func (t table) flush() error {
+	t.csv.Flush()
+	return t.csv.Error()
 }
 
 // fill puts the cells of the event into the record.
