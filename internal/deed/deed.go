@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/eventaudit/eventaudit/event"
@@ -37,7 +38,7 @@ func Record(ctx context.Context, to event.Recorder, d Deed, do func() (int64, er
 		Result: event.JSON(map[string]any{"count": n}),
 	}
 	if err != nil {
-		ended.Outcome, ended.Error = event.OutcomeFailure, err.Error()
+		ended.Outcome, ended.Error = event.OutcomeFailure, strings.ToValidUTF8(err.Error(), "\uFFFD")
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ending)
 	defer cancel()
