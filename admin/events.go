@@ -209,7 +209,7 @@ func (q query) bound(name string, t time.Time, zone *time.Location) moments {
 // chips are what narrows the list.
 func (q query) chips(zone *time.Location) (all []chip) {
 	add := func(name, text, value string) {
-		all = append(all, chip{text, brief(value), q.link(name, "")})
+		all = append(all, chip{text, edged(value), q.link(name, "")})
 	}
 	if q.text != "" {
 		add(paramText, "any ID", q.text)
@@ -230,4 +230,12 @@ func (q query) chips(zone *time.Location) (all []chip) {
 		add(paramTo, "to", q.filter.To.In(zone).Format("2006-01-02 15:04:05"))
 	}
 	return all
+}
+
+// edged is brief, in quotation marks where blanks at an edge would not be seen.
+func edged(text string) string {
+	if strings.TrimSpace(text) == text {
+		return brief(text)
+	}
+	return `"` + brief(text) + `"`
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"html"
 	"io"
 	"iter"
 	"net/http"
@@ -197,6 +198,28 @@ func TestTheSettingsAreAllShown(t *testing.T) {
 	}
 	if strings.Contains(page, "geheim") || !strings.Contains(page, "***") || !strings.Contains(page, "diagnosis") {
 		t.Error("a secret is shown, or a setting is not")
+	}
+}
+
+// The links of a page lead to the events that have the very value, whatever
+// blanks it has.
+func TestLinksFindExactlyTheValue(t *testing.T) {
+	t.Parallel()
+	app := open(t, testdb.SQLitePure, nil)
+	for _, actor := range []string{"bob", " bob", "bob ", " ", "\tbob"} {
+		e := series(1)[0]
+		e.Actor = actor
+		app.write(t, e)
+		find := "./?" + url.Values{"actor": {actor}}.Encode()
+		if page := app.ask(t, get("event?id="+e.ID)).Body.String(); !strings.Contains(html.UnescapeString(page), `href="`+find+`"`) {
+			t.Errorf("the event of %q does not lead to %s", actor, find)
+		}
+	}
+	for _, e := range app.events(t, event.Filter{}) {
+		page := app.ask(t, get("?"+url.Values{"actor": {e.Actor}}.Encode())).Body.String()
+		if n := strings.Count(page, `href="event?id=`); n != 1 || !strings.Contains(page, e.ID) {
+			t.Errorf("the link to the events of %q shows %d, or another's", e.Actor, n)
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ func parseQuery(values url.Values, now time.Time) (query, error) {
 	q := query{size: defaultSize, given: url.Values{}}
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		value := strings.TrimSpace(values.Get(name))
+		value := meant(name, values.Get(name))
 		if value == "" {
 			continue
 		}
@@ -98,6 +98,15 @@ func parseQuery(values url.Values, now time.Time) (query, error) {
 		problems = append(problems, q.check())
 	}
 	return q, errors.Join(problems...)
+}
+
+// meant takes the blanks around a value away that are no part of it. What a field
+// of an event has to be is taken as it is: events may have blanks there.
+func meant(name, value string) string {
+	if slices.Contains(event.FilterFields(), name) {
+		return value
+	}
+	return strings.TrimSpace(value)
 }
 
 // check reports what is wrong with the whole.

@@ -25,7 +25,9 @@ func TestAnAddressIsRead(t *testing.T) {
 		size    int
 	}{
 		{"", event.Filter{}, 50},
-		{"actor=+olga+&action_object=Order&outcome=denied&limit=25", event.Filter{Actor: "olga", ActionObject: "Order", Outcome: event.OutcomeDenied}, 25},
+		{"actor=olga&action_object=Order&outcome=denied&limit=25", event.Filter{Actor: "olga", ActionObject: "Order", Outcome: event.OutcomeDenied}, 25},
+		{"actor=+olga+&action_object_id=+&reason=%0A&tenant=", event.Filter{Actor: " olga ", ActionObjectID: " ", Reason: "\n"}, 50},
+		{"from=+2026-03-01+&limit=+25+&to=+&q=+", event.Filter{From: time.Date(2026, 3, 1, 0, 0, 0, 0, berlin)}, 25},
 		{"from=2026-03-01&to=2026-03-02T10:15", event.Filter{From: time.Date(2026, 3, 1, 0, 0, 0, 0, berlin), To: time.Date(2026, 3, 2, 10, 15, 0, 0, berlin)}, 50},
 		{"from=2026-03-01T10:15:30.123456Z", event.Filter{From: time.Date(2026, 3, 1, 10, 15, 30, 123456000, time.UTC)}, 50},
 		{"range=today", event.Filter{From: time.Date(2026, 3, 2, 0, 0, 0, 0, berlin)}, 50},
@@ -46,6 +48,30 @@ func TestAnAddressIsRead(t *testing.T) {
 	}
 }
 
+// What is pasted into the search for ids comes with blanks, and no link leads
+// there.
+func TestBlanksAroundASearchAreNoPartOfIt(t *testing.T) {
+	t.Parallel()
+	q, err := parseQuery(url.Values{"q": {" 42\n"}}, today)
+	if err != nil || q.text != "42" {
+		t.Errorf("it searches %q, error %v", q.text, err)
+	}
+}
+
+// Blanks that were typed by accident are seen in what is asked for.
+func TestChipsShowBlanks(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{"bob": "bob", " bob": `" bob"`, "bob ": `"bob "`, " ": `" "`, "a b": "a b"} {
+		q, err := parseQuery(url.Values{"actor": {value}}, today)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if chips := q.chips(berlin); len(chips) != 1 || chips[0].Value != want {
+			t.Errorf("actor %q is shown as %+v, want %s", value, chips, want)
+		}
+	}
+}
+
 func TestWhatIsWrongWithAnAddressIsSaid(t *testing.T) {
 	t.Parallel()
 	for address, fields := range map[string][]string{
@@ -55,6 +81,7 @@ func TestWhatIsWrongWithAnAddressIsSaid(t *testing.T) {
 		"after=x":                      {"after"},
 		"before=x":                     {"after"},
 		"outcome=odd":                  {"outcome"},
+		"outcome=+denied":              {"outcome"},
 		"from=2026-02-01&to=2026-01-01": {
 			"from",
 		},
