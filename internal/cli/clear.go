@@ -13,7 +13,7 @@ import (
 
 func newClear(a *app) *cobra.Command {
 	var filter event.Filter
-	var bounds days
+	var bounds period
 	var confirmed bool
 	c := &cobra.Command{
 		Use: "clear", Short: "Remove events for ever", Args: cobra.NoArgs,

@@ -245,6 +245,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"export", "--start-date=2024-02-02", "--end-date=2024-02-01"}, "swap them"},
 		{[]string{"export", "--time-zone=Mars"}, "IANA"},
 		{[]string{"clear", "--confirm", "--end-date=2024-13-01"}, "YYYY-MM-DD"},
+		{[]string{"clear", "--confirm", "--end-date=0000-12-31"}, "YYYY-MM-DD"},
 		{[]string{"outbox", "retry"}, "--all"},
 		{[]string{"outbox", "discard"}, "arg"},
 		{[]string{"--config=none.yml", "events", "list"}, "none.yml"},

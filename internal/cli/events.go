@@ -24,7 +24,7 @@ func newEvents(a *app) *cobra.Command {
 // listing are the flags of commands that list events.
 type listing struct {
 	filter event.Filter
-	bounds days
+	bounds period
 	oldest bool
 	asJSON bool
 }

@@ -20,7 +20,7 @@ type exporting struct {
 	format, output string
 	options        export.Options
 	filter         event.Filter
-	bounds         days
+	bounds         period
 	newest         bool
 }
 

@@ -88,6 +88,37 @@ func TestDaysAreWhole(t *testing.T) {
 	}
 }
 
+// The clocks of Santiago go from 23:59:59 on the 5th to 01:00 on the 6th.
+func TestDaysWithoutMidnight(t *testing.T) {
+	t.Parallel()
+	url, db := newDatabase(t, testdb.SQLiteCgo)
+	for _, at := range []string{"06T02:30", "06T03:30", "06T04:30", "07T02:30", "07T03:30"} {
+		moment, err := time.Parse("2006-01-02T15:04", "2026-09-"+at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fill(t, db, event.Event{ID: at, Category: "model", Action: "created", Timestamp: moment})
+	}
+	for _, c := range []struct {
+		flags []string
+		want  []string
+	}{
+		{[]string{"--end-date=2026-09-05"}, []string{"06T02:30", "06T03:30"}},
+		{[]string{"--start-date=2026-09-06", "--end-date=2026-09-06"}, []string{"06T04:30", "07T02:30"}},
+		{[]string{"--start-date=2026-09-06"}, []string{"06T04:30", "07T02:30", "07T03:30"}},
+		{[]string{"--start-date=2026-09-07"}, []string{"07T03:30"}},
+		{[]string{"--end-date=0001-01-01"}, nil}, // which is Go's word for no time
+	} {
+		args := append([]string{"export", "--format=csv", "--category=model", "--time-zone=America/Santiago"}, c.flags...)
+		if got := ids(t, done(t, url, args...)); !slices.Equal(got, c.want) {
+			t.Errorf("export %v: %v, want %v", c.flags, got, c.want)
+		}
+	}
+	if got := ids(t, done(t, url, "export", "--format=csv", "--category=model", "--end-date=0001-01-01")); len(got) > 0 {
+		t.Errorf("before the year 2 there are %v", got)
+	}
+}
+
 // What is done to the trail is in the trail.
 func TestWhatIsDoneToTheTrailIsRecorded(t *testing.T) {
 	t.Parallel()
