@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/days"
 )
 
 // query is what the address of the events page asks for. Everything that
@@ -63,7 +64,8 @@ type quickRange struct {
 var quickRanges = []quickRange{
 	{"1h", "Last hour", func(now time.Time) time.Time { return now.Add(-time.Hour) }},
 	{"today", "Today", func(now time.Time) time.Time {
-		return time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
+		year, month, day := now.Date()
+		return days.Begin(year, month, day, now.Location())
 	}},
 	{"7d", "7 days", func(now time.Time) time.Time { return now.AddDate(0, 0, -7) }},
 	{"30d", "30 days", func(now time.Time) time.Time { return now.AddDate(0, 0, -30) }},
@@ -152,19 +154,33 @@ func (q *query) set(name, value string, now time.Time) (err error) {
 	return err
 }
 
-// timeLayouts are how times may be written: as browsers do, as people do, and
-// as programs do.
-var timeLayouts = []string{
-	time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly,
+// clockLayouts are how times may be written: as browsers do, and as people do.
+// Programs write RFC 3339.
+var clockLayouts = []string{
+	"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly,
 }
 
 func parseTime(name, value string, zone *time.Location) (time.Time, error) {
-	for _, layout := range timeLayouts {
+	if t, err := time.ParseInLocation(time.RFC3339Nano, value, zone); err == nil {
+		return t, nil
+	}
+	for _, layout := range clockLayouts {
 		if t, err := time.ParseInLocation(layout, value, zone); err == nil {
-			return t, nil
+			return atMidnight(layout, value, t), nil
 		}
 	}
 	return time.Time{}, &event.FieldError{Field: name, Value: value, Reason: "is no time; write it as 2026-01-31 14:00"}
+}
+
+// atMidnight returns the time, and where midnight is written the beginning of
+// the day: the clocks may pass over its midnight.
+func atMidnight(layout, value string, t time.Time) time.Time {
+	written, err := time.Parse(layout, value)
+	if err != nil || !written.Equal(written.Truncate(24*time.Hour)) {
+		return t
+	}
+	year, month, day := written.Date()
+	return days.Begin(year, month, day, t.Location())
 }
 
 // narrowing returns what narrows the list, without the place in it.

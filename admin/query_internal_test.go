@@ -48,6 +48,32 @@ func TestAnAddressIsRead(t *testing.T) {
 	}
 }
 
+// The clocks of Santiago went from 23:59:59 to 01:00, so that the day had no
+// midnight, and began an hour later.
+func TestADayBeginsWhereItsMidnightWasLeftOut(t *testing.T) {
+	t.Parallel()
+	santiago, err := time.LoadLocation("America/Santiago")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Date(2026, 9, 6, 4, 0, 0, 0, time.UTC)
+	for _, address := range []string{
+		"from=2026-09-06", "from=2026-09-06T00:00", "from=2026-09-06+00:00:00", "to=2026-09-06", "to=2026-09-06T00:00:00", "range=today",
+	} {
+		values, err := url.ParseQuery(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := parseQuery(values, time.Date(2026, 9, 6, 13, 30, 0, 0, santiago))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := later(q.filter.From, q.filter.To); !got.Equal(begin) {
+			t.Errorf("%s asks for %v, want %v", address, got.UTC(), begin)
+		}
+	}
+}
+
 // What is pasted into the search for ids comes with blanks, and no link leads
 // there.
 func TestBlanksAroundASearchAreNoPartOfIt(t *testing.T) {
