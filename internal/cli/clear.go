@@ -43,7 +43,7 @@ The removal is itself recorded: who, which events, how many.`,
 	}
 	c.Flags().BoolVar(&confirmed, "confirm", false, "really remove them")
 	bounds.register(c.Flags())
-	fieldFlags(c.Flags(), &filter)
+	filterFlags(c.Flags(), &filter)
 	return c
 }
 

@@ -204,6 +204,17 @@ func TestEventsThatAreNone(t *testing.T) {
 	}
 }
 
+// Of an event that is created an empty flag says nothing.
+func TestEventsCreateWithEmptyFlags(t *testing.T) {
+	t.Parallel()
+	url, db := newDatabase(t, testdb.SQLiteCgo)
+	done(t, url, "events", "create", "--category=custom", "--action=tested", "--id=", "--actor=", "--tenant=", "--payload=")
+	got := stored(t, db, event.Filter{})
+	if len(got) != 1 || got[0].Actor != "tester" || got[0].Tenant != "" {
+		t.Errorf("created %+v", got)
+	}
+}
+
 // The database that no flag names is that of DATABASE_URL.
 func TestEnvironment(t *testing.T) {
 	url, db := newDatabase(t, testdb.SQLiteCgo)
@@ -246,6 +257,16 @@ func TestUsage(t *testing.T) {
 		{[]string{"export", "--time-zone=Mars"}, "IANA"},
 		{[]string{"clear", "--confirm", "--end-date=2024-13-01"}, "YYYY-MM-DD"},
 		{[]string{"clear", "--confirm", "--end-date=0000-12-31"}, "YYYY-MM-DD"},
+		{[]string{"clear", "--confirm", "--actor="}, `"--actor" flag: an empty value narrows nothing; leave the flag out`},
+		{[]string{"clear", "--confirm", "--actor", ""}, `"--actor"`},
+		{[]string{"clear", "--confirm", "--outcome="}, `"--outcome"`},
+		{[]string{"clear", "--confirm", "--start-date="}, `"--start-date"`},
+		{[]string{"clear", "--confirm", "--end-date="}, `"--end-date"`},
+		{[]string{"export", "--tenant="}, `"--tenant"`},
+		{[]string{"events", "list", "--actor=olga", "--actor="}, `"--actor"`},
+		{[]string{"history", "Order", "17", "--end-date="}, `"--end-date"`},
+		{[]string{"history", "", "17"}, "MODEL"},
+		{[]string{"history", "Order", ""}, "ID"},
 		{[]string{"outbox", "retry"}, "--all"},
 		{[]string{"outbox", "discard"}, "arg"},
 		{[]string{"--config=none.yml", "events", "list"}, "none.yml"},

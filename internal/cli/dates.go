@@ -14,8 +14,8 @@ import (
 type period struct{ start, end, zone string }
 
 func (p *period) register(flags *pflag.FlagSet) {
-	flags.StringVar(&p.start, "start-date", "", "the first `DAY`, for example 2024-01-01")
-	flags.StringVar(&p.end, "end-date", "", "the last `DAY`, which is included")
+	flags.Var((*narrowing)(&p.start), "start-date", "the first `DAY`, for example 2024-01-01")
+	flags.Var((*narrowing)(&p.end), "end-date", "the last `DAY`, which is included")
 	flags.StringVar(&p.zone, "time-zone", "UTC", "the `ZONE` that days begin in and times are shown in, for example Europe/Berlin")
 }
 

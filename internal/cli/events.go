@@ -49,7 +49,7 @@ better off with --json, which has all that an event holds, its id too.`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.list(c, &l) },
 	}
 	l.register(c.Flags())
-	fieldFlags(c.Flags(), &l.filter)
+	filterFlags(c.Flags(), &l.filter)
 	return c
 }
 
@@ -63,6 +63,9 @@ JSON array.`,
 		Example: `  eventaudit history Order 17
   eventaudit history OrderLine '[17,2]' --oldest-first`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if args[0] == "" || args[1] == "" {
+				return misused(errors.New("history needs the MODEL and the ID of one record; an empty one would select others, too"))
+			}
 			l.filter.ActionObject, l.filter.ActionObjectID = args[0], args[1]
 			return a.list(c, &l)
 		},

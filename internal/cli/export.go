@@ -56,7 +56,7 @@ The export is itself recorded: who, which events, how many.`,
 	flags.BoolVar(&e.newest, "newest-first", false, "begin with the newest event")
 	flags.IntVar(&e.filter.Limit, "limit", 0, "write so many events at most")
 	e.bounds.register(flags)
-	fieldFlags(flags, &e.filter)
+	filterFlags(flags, &e.filter)
 	return c
 }
 
