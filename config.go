@@ -166,8 +166,9 @@ type Relay struct {
 // visible as "[redacted]".
 type Redact struct {
 	// Fields (redact.fields) are patterns of column names and JSON keys,
-	// without case; "*" stands for any run of characters. A setting replaces
-	// the default, see DefaultConfig. Struct tags add to it: audit:"redact"
+	// without case; "*" stands for any run of characters, and card_number for
+	// CardNumber and card-number, too. A setting replaces the default, see
+	// DefaultConfig. Struct tags of the model add to it: audit:"redact"
 	// (stored as "[redacted]"), audit:"-" (not stored at all) and
 	// audit:"ignore" (a change of it alone makes no event).
 	Fields []string

@@ -158,7 +158,7 @@ func settings() []setting {
 		},
 		{
 			key:     "redact.fields",
-			meaning: "Column names and JSON keys, without case, with `*` for any run of characters, whose values are never stored. A setting replaces the default.",
+			meaning: "Column names and JSON keys, without case, with `*` for any run of characters, whose values are never stored; `card_number` stands for `CardNumber` and `card-number`, too. A setting replaces the default.",
 			field:   list(func(c *config) *[]string { return &c.Redact.Fields }),
 		},
 	}

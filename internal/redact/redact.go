@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/eventaudit/eventaudit/event"
@@ -19,8 +20,9 @@ import (
 // Mask stands where a value was.
 const Mask = "[redacted]"
 
-// Matcher matches names against patterns, without case. The zero Matcher and
-// nil match nothing. It is safe for concurrent use.
+// Matcher matches names against patterns, without case, and whether the words
+// of a name are written as in card_number, card-number or CardNumber. The zero
+// Matcher and nil match nothing. It is safe for concurrent use.
 type Matcher struct {
 	patterns *regexp.Regexp
 	// known remembers names and whether they match.
@@ -45,7 +47,9 @@ func New(patterns []string) (*Matcher, error) {
 			})
 			continue
 		}
-		parts = append(parts, strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*"))
+		for _, form := range []string{pattern, snake(pattern)} {
+			parts = append(parts, strings.ReplaceAll(regexp.QuoteMeta(form), `\*`, ".*"))
+		}
 	}
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
@@ -73,13 +77,41 @@ func (m *Matcher) match(name []byte) bool {
 	if ok {
 		return matches
 	}
-	matches = m.patterns.Match(name)
+	matches = m.patterns.Match(name) || m.patterns.MatchString(snake(string(name)))
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	if len(m.known) < maxKnown {
 		m.known[string(name)] = matches
 	}
 	return matches
+}
+
+// snake writes a name of several words as columns are named: CardNumber and
+// card-number become card_number, UserPIN user_pin.
+func snake(name string) string {
+	letters := []rune(name)
+	var b strings.Builder
+	for i, r := range letters {
+		switch {
+		case r == '-' || r == ' ' || r == '.':
+			r = '_'
+		case i > 0 && unicode.IsUpper(r) && begins(letters, i):
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+// begins reports whether the capital at that place is the first letter of a
+// word: after a small letter or a digit, or the last of several before a small
+// letter, as the N of PINNumber.
+func begins(letters []rune, at int) bool {
+	before := letters[at-1]
+	if unicode.IsLower(before) || unicode.IsDigit(before) {
+		return true
+	}
+	return unicode.IsUpper(before) && at+1 < len(letters) && unicode.IsLower(letters[at+1])
 }
 
 // mayMatch reports whether a key of the document may match. In one without

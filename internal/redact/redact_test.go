@@ -33,6 +33,16 @@ func TestMatch(t *testing.T) {
 			t.Errorf("Match(%q) = %v, want %v", name, got, want)
 		}
 	}
+	words := matcher(t, "*_password", "access_token", "*_pin", "cardNumber", "x-api-key")
+	for name, want := range map[string]bool{
+		"NewPassword": true, "newPassword": true, "new-password": true, "NEW_PASSWORD": true, "accessToken": true, "AccessToken": true,
+		"access-token": true, "Access Token": true, "UserPIN": true, "User2PIN": true, "PINNumber": false, "card_number": true, "CardNumber": true,
+		"x_api_key": true, "X-Api-Key": true, "XApiKey": true, "shipping": false, "spin": false, "Spin": false, "tokenAccess": false, "newpassword": false,
+	} {
+		if got := words.Match(name); got != want {
+			t.Errorf("Match(%q) = %v, want %v", name, got, want)
+		}
+	}
 	var none *redact.Matcher
 	if none.Match("password") {
 		t.Error("a nil Matcher matched")

@@ -46,6 +46,49 @@ func (s selfMade) MarshalText() ([]byte, error) { return []byte(s.Text), nil }
 
 type clock struct{ time.Time }
 
+// wrapped writes what it holds, as types of databases do.
+type wrapped[T any] struct{ data T }
+
+func (w wrapped[T]) MarshalJSON() ([]byte, error) { return json.Marshal(w.data) }
+
+// ownNames writes its fields under other names.
+type ownNames struct {
+	IBAN string `audit:"redact"`
+}
+
+func (o *ownNames) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]string{"account": o.IBAN})
+}
+
+// ownList is a list that writes itself as an object.
+type ownList []account
+
+func (l ownList) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]string{"first": l[0].IBAN})
+}
+
+type renamed struct {
+	account `json:"account"`
+}
+
+type oddly struct {
+	A string `json:"a\"b" audit:"redact"`
+}
+
+// hiding has a field of the same name that is not hidden.
+type hiding struct {
+	account
+	IBAN string `json:"iban"`
+}
+
+// looped leads back to itself, where JSON does not go.
+type looped struct {
+	Any  any
+	self *looped
+}
+
+func (l looped) MarshalJSON() ([]byte, error) { return []byte(`{"loop":true}`), nil }
+
 func TestTagged(t *testing.T) {
 	t.Parallel()
 	limit := int64(9007199254740993)
@@ -54,19 +97,30 @@ func TestTagged(t *testing.T) {
 		value any
 		want  string
 	}{
-		"fields":         {mine, `{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"}`},
-		"pointer":        {&mine, `{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"}`},
-		"null stays":     {account{PIN: "secret"}, `{"iban":"[redacted]","limit":null,"name":""}`},
-		"slices":         {account{Notes: []*note{nil, {"a", "secret"}}}, `{"Notes":[null,{"Secret":"[redacted]","Text":"a"}],"iban":"[redacted]","limit":null,"name":""}`},
-		"embedded":       {holder{account: mine, Address: &Address{"secret", "secret"}}, `{"Any":null,"ByID":null,"Since":"0001-01-01T00:00:00Z","Street":"[redacted]","city":"[redacted]","iban":"[redacted]","limit":"[redacted]","name":"<ann>"}`},
-		"interface":      {map[string]any{"who": []any{mine, 1}}, `{"who":[{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"},1]}`},
-		"maps":           {map[int]account{7: mine}, `{"7":{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"}}`},
-		"encodes itself": {[]selfMade{{"secret"}}, `["[redacted]"]`},
-		"nothing hidden": {struct{ B, A any }{limit, time.Unix(0, 0).UTC()}, `{"B":9007199254740993,"A":"1970-01-01T00:00:00Z"}`},
-		"no tags":        {clock{time.Unix(0, 0).UTC()}, `"1970-01-01T00:00:00Z"`},
-		"nil":            {nil, `null`},
-		"nil pointer":    {(*account)(nil), `null`},
-		"bytes":          {json.RawMessage(`{"iban": 1}`), `{"iban":1}`},
+		"fields":                {mine, `{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"}`},
+		"pointer":               {&mine, `{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"}`},
+		"null stays":            {account{PIN: "secret"}, `{"iban":"[redacted]","limit":null,"name":""}`},
+		"slices":                {account{Notes: []*note{nil, {"a", "secret"}}}, `{"Notes":[null,{"Secret":"[redacted]","Text":"a"}],"iban":"[redacted]","limit":null,"name":""}`},
+		"embedded":              {holder{account: mine, Address: &Address{"secret", "secret"}}, `{"Any":null,"ByID":null,"Since":"0001-01-01T00:00:00Z","Street":"[redacted]","city":"[redacted]","iban":"[redacted]","limit":"[redacted]","name":"<ann>"}`},
+		"interface":             {map[string]any{"who": []any{mine, 1}}, `{"who":[{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"},1]}`},
+		"maps":                  {map[int]account{7: mine}, `{"7":{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"}}`},
+		"keys of durations":     {map[time.Duration]account{7: mine}, `{"7":{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"}}`},
+		"keys with a String":    {map[time.Weekday]*account{time.Monday: &mine}, `{"1":{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"}}`},
+		"keys that are no text": {map[string]account{"a\xff\xfe": mine}, "{\"a\ufffd\ufffd\":" + `{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"}}`},
+		"wrapped":               {map[string]any{"a": wrapped[account]{mine}, "b": wrapped[int]{1}}, `{"a":"[redacted]","b":1}`},
+		"wrapped any":           {[]any{wrapped[any]{mine}, wrapped[any]{1}}, `["[redacted]",1]`},
+		"names of its own":      {[]ownNames{{"secret"}}, `["[redacted]"]`},
+		"a list of its own":     {ownList{mine}, `"[redacted]"`},
+		"renamed":               {renamed{mine}, `{"account":{"iban":"[redacted]","limit":"[redacted]","name":"<ann>"}}`},
+		"no name for JSON":      {oddly{"secret"}, `{"A":"[redacted]"}`},
+		"the outer field":       {hiding{mine, "shown"}, `{"iban":"shown","limit":"[redacted]","name":"<ann>"}`},
+		"a loop":                {func() any { l := looped{Any: 1}; l.self = &l; return &l }(), `{"loop":true}`},
+		"encodes itself":        {[]selfMade{{"secret"}}, `["[redacted]"]`},
+		"nothing hidden":        {struct{ B, A any }{limit, time.Unix(0, 0).UTC()}, `{"B":9007199254740993,"A":"1970-01-01T00:00:00Z"}`},
+		"no tags":               {clock{time.Unix(0, 0).UTC()}, `"1970-01-01T00:00:00Z"`},
+		"nil":                   {nil, `null`},
+		"nil pointer":           {(*account)(nil), `null`},
+		"bytes":                 {json.RawMessage(`{"iban": 1}`), `{"iban":1}`},
 	} {
 		document, err := json.Marshal(x.value)
 		if err != nil {
