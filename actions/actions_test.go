@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -196,6 +198,55 @@ func TestPanics(t *testing.T) {
 
 // What cannot be encoded or stored as text never fails the action, and never
 // keeps it from the trail.
+// nameless is an error whose Error panics when it is nil.
+type nameless struct{ text string }
+
+func (n *nameless) Error() string { return n.text }
+
+// What is asked of the app about an action neither fails it nor keeps it from
+// the trail.
+func TestOptionsThatPanic(t *testing.T) {
+	t.Parallel()
+	boom := errors.New("boom")
+	for name, x := range map[string]struct {
+		option actions.Option
+		err    error
+		want   event.Event
+	}{
+		"object": {
+			actions.Object(func(o *order) (string, string) { return "order", strconv.Itoa(o.ID) }), nil,
+			event.Event{Outcome: event.OutcomeSuccess},
+		},
+		"target": {actions.Target(func(*order) (string, string) { panic("boom") }), nil, event.Event{Outcome: event.OutcomeSuccess}},
+		"denied": {actions.Denied(func(error) bool { panic("boom") }), boom, event.Event{Outcome: event.OutcomeFailure, Error: "boom"}},
+		"skip":   {actions.Skip(func(context.Context, event.Event) bool { panic("boom") }), nil, event.Event{Outcome: event.OutcomeSuccess}},
+		"error":  {actions.Denied(func(error) bool { return false }), (*nameless)(nil), event.Event{Outcome: event.OutcomeFailure, Error: "<nil>"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var rec recorder
+			ran := false
+			err := actions.RunErr(t.Context(), &rec, "x", (*order)(nil), func(context.Context) error {
+				ran = true
+				return x.err
+			}, x.option)
+			if !ran || err != x.err { //nolint:errorlint // it is that error itself
+				t.Errorf("the function ran: %v, and returned %T", ran, err)
+			}
+			if len(rec.events) != 1 {
+				t.Fatalf("%d events, want one", len(rec.events))
+			}
+			got := rec.events[0]
+			if got.Outcome != x.want.Outcome || got.Error != x.want.Error || got.ActionObjectID != "" {
+				t.Errorf("%+v", got)
+			}
+			if said := got.Meta[name]; strings.HasPrefix(said, "panic: ") != (name != "error") {
+				t.Errorf("meta says %v", got.Meta)
+			}
+		})
+	}
+}
+
 func TestValuesThatJSONCannotHold(t *testing.T) {
 	t.Parallel()
 	var rec recorder

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"time"
 
@@ -29,6 +30,8 @@ type call struct {
 	begun time.Time
 	// end records the event; nil when the call is not recorded.
 	end func(context.Context, event.Event) error
+	// panics says which options panicked, and with what.
+	panics map[string]string
 }
 
 // perform calls fn and records how it ended.
@@ -76,15 +79,32 @@ func (a *action) begin(ctx context.Context, in any) (within context.Context, c *
 		return ctx, c, refusal
 	}
 	c.event = event.Event{Category: event.CategoryAction, Action: a.name, Payload: encode(func() any { return a.payload(in) })}
-	if a.object != nil {
+	c.option("object", a.object != nil, func() {
 		kind, id := a.object(in)
 		c.event.ActionObject, c.event.ActionObjectID = clean(kind), clean(id)
-	}
-	if a.target != nil {
+	})
+	c.option("target", a.target != nil, func() {
 		kind, id := a.target(in)
 		c.event.TargetType, c.event.TargetID = clean(kind), clean(id)
-	}
+	})
 	return ctx, c, refusal
+}
+
+// option asks an option of the app, if it is set. That must neither fail the
+// action nor keep it from the trail: when it panics, the event says so.
+func (c *call) option(name string, set bool, ask func()) {
+	if !set {
+		return
+	}
+	defer func() {
+		if problem := recover(); problem != nil {
+			if c.panics == nil {
+				c.panics = map[string]string{}
+			}
+			c.panics[name] = clean(fmt.Sprint("panic: ", problem))
+		}
+	}()
+	ask()
 }
 
 // returned records what the function returned, and returns the error of the
@@ -93,10 +113,12 @@ func (c *call) returned(ctx context.Context, out any, err error) error {
 	if err == nil {
 		c.event.Outcome, c.event.Result = event.OutcomeSuccess, encode(func() any { return c.result(out) })
 	} else {
-		c.failed(err.Error())
-		if c.denied != nil && c.denied(err) {
-			c.event.Outcome = event.OutcomeDenied
-		}
+		c.failed(fmt.Sprint(err)) // which bears an Error that panics
+		c.option("denied", c.denied != nil, func() {
+			if c.denied(err) {
+				c.event.Outcome = event.OutcomeDenied
+			}
+		})
 	}
 	return with(err, c.record(ctx))
 }
@@ -140,9 +162,12 @@ func (c *call) record(ctx context.Context) error {
 	c.event.Meta = map[string]string{"duration": time.Since(c.begun).Round(time.Microsecond).String()}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	if c.skip != nil && c.skip(ctx, c.event) {
+	skipped := false
+	c.option("skip", c.skip != nil, func() { skipped = c.skip(ctx, c.event) })
+	if skipped {
 		return nil
 	}
+	maps.Copy(c.event.Meta, c.panics)
 	if err := c.end(ctx, c.event); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrNotRecorded, c.name, err)
 	}
