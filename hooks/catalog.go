@@ -90,10 +90,10 @@ func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, er
 		if v[4] == true {
 			found.generated = append(found.generated, text(v[1]))
 		}
-		found.id = text(v[5])
+		found.id, found.inherited = text(v[5]), v[6] == true
 	}, `SELECT c.relkind::text, a.attname::text, t.typname::text,
 			a.attidentity <> '' OR a.attgenerated = '' AND coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE '%(%', false),
-			a.attgenerated <> '', c.oid::text
+			a.attgenerated <> '', c.oid::text, c.relkind = 'r' AND c.relhassubclass
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
 		CROSS JOIN LATERAL (
 			WITH RECURSIVE below AS (
@@ -114,7 +114,7 @@ func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, er
 		FROM pg_catalog.pg_index i
 		CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
 		JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-		WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
+		WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indexprs IS NULL AND k.place <= i.indnkeyatts
 		ORDER BY i.indisprimary DESC, i.indexrelid, k.place`, t.quoted())
 	if err != nil {
 		return facts{}, err

@@ -2,6 +2,8 @@ package hooks
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -26,7 +28,37 @@ const maxKeys = 500
 // byKey reads the rows with the keys, locked, in chunks. A key is the values
 // of the key columns.
 func (s *statement) byKey(columns []string, keys [][]any) (*images, error) {
-	return s.rowsBy(look{lock: s.dialect.lock}, columns, keys)
+	found, err := s.rowsBy(look{lock: s.dialect.lock}, columns, keys)
+	if err == nil {
+		err = s.apart(pointers(found.rows))
+	}
+	return found, err
+}
+
+// apart refuses rows that have the same key. What the catalog once said is then
+// no longer so, the table is another one by now, or its key is checked at the
+// end of the transaction only. On PostgreSQL, where such a statement has changed
+// rows that it does not match, the transaction cannot commit either.
+func (s *statement) apart(rows []*image) error {
+	if len(rows) < 2 || s.dialect.writeLock || s.table.facts.inherited {
+		return nil
+	}
+	seen := make(map[string]bool, len(rows))
+	for _, row := range rows {
+		if !seen[row.key] {
+			seen[row.key] = row.key != ""
+			continue
+		}
+		s.tables.forget()
+		err := fmt.Errorf("hooks: table %s has two rows with one key (%s), which the catalog had ruled out; roll back and try again",
+			s.table.quoted(), strings.Join(s.table.keys, ", "))
+		if s.dialect.documents {
+			_, spoiled := s.ConnPool.ExecContext(s.ctx, "ROLLBACK TO SAVEPOINT eventaudit_two_rows_with_one_key") // there is none
+			err = errors.Join(err, spoiled)
+		}
+		return err
+	}
+	return nil
 }
 
 // rowsBy reads the rows with these values in the columns, in chunks.

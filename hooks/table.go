@@ -68,6 +68,9 @@ type facts struct {
 	// composed says that the table is made of others (partitions, a view), so
 	// that its rows have no system columns.
 	composed bool
+	// inherited says that other tables inherit from it, whose rows may have the
+	// same keys.
+	inherited bool
 	// autoIncrement is the column of that kind, where the database has such.
 	autoIncrement string
 	// defaulted are the generated columns, and on SQLite also those that it

@@ -156,6 +156,9 @@ func (s *statement) runReturningOld(text string) (outcome, error) {
 		if err != nil {
 			return nil, nil, err
 		}
+		if err := s.apart(pointers(before.rows)); err != nil {
+			return nil, nil, err
+		}
 		changes := make([]change, len(after.rows))
 		for i := range after.rows {
 			changes[i] = change{before: &before.rows[i], after: &after.rows[i]}
