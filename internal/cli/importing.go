@@ -48,14 +48,12 @@ func (a *app) input(name string) (io.ReadCloser, error) {
 	return os.Open(name)
 }
 
-// importing stores the events and returns how many were read. Each refused
+// importing stores the events and returns how many there were. Each refused
 // line is reported.
 func (a *app) importing(ctx context.Context, t *trail, in io.Reader) (int64, error) {
 	i := importer{ctx: ctx, trail: t, report: a.streams.Err}
 	err := i.read(bufio.NewReaderSize(in, 1<<20))
-	if err == nil {
-		err = i.flush()
-	}
+	err = errors.Join(err, i.flush()) // also what was read before the error
 	a.streams.say("%d events read, %d lines refused", i.taken, i.refused)
 	if err == nil && i.refused > 0 {
 		err = fmt.Errorf("%d lines were refused; the others are imported", i.refused)
@@ -79,7 +77,7 @@ const batchSize = 500
 // read reads to the end: the lines of JSON Lines, or of an array that has an
 // event on each, or an array in whatever lines.
 func (i *importer) read(in *bufio.Reader) error {
-	first, err := firstByte(in)
+	first, _, err := passSpace(in)
 	if err != nil {
 		return err
 	}
@@ -89,19 +87,20 @@ func (i *importer) read(in *bufio.Reader) error {
 	return i.readLines(in)
 }
 
-// firstByte returns the first byte that is no white space, without taking it;
-// zero when there is none.
-func firstByte(in *bufio.Reader) (byte, error) {
+// passSpace takes white space, and returns the byte behind it, zero at the end,
+// and how many lines ended.
+func passSpace(in *bufio.Reader) (next byte, ended int, err error) {
 	for {
 		b, err := in.ReadByte()
-		if errors.Is(err, io.EOF) {
-			return 0, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-		if !bytes.ContainsRune([]byte(" \t\r\n\ufeff"), rune(b)) {
-			return b, in.UnreadByte()
+		switch {
+		case errors.Is(err, io.EOF):
+			return 0, ended, nil
+		case err != nil:
+			return 0, ended, err
+		case !bytes.Contains([]byte(" \t\r\n"), []byte{b}):
+			return b, ended, in.UnreadByte()
+		case b == '\n':
+			ended++
 		}
 	}
 }
@@ -125,21 +124,83 @@ func (i *importer) readLines(in *bufio.Reader) error {
 
 // readArray reads the elements one by one; memory does not grow with them.
 func (i *importer) readArray(in io.Reader) error {
-	array := json.NewDecoder(in)
+	array := newArray(in)
 	if _, err := array.Token(); err != nil {
 		return err
 	}
 	for number := 1; array.More(); number++ {
 		var element json.RawMessage
 		if err := array.Decode(&element); err != nil {
-			return fmt.Errorf("event %d: %w", number, err) // there is no way on
+			return array.broken(err)
 		}
-		if err := i.take(fmt.Sprint("event ", number), element); err != nil {
+		begin := array.lines.at(array.InputOffset() - int64(len(element)))
+		if err := i.take(fmt.Sprintf("line %d, event %d", begin, number), element); err != nil {
 			return err
 		}
 	}
-	_, err := array.Token()
+	if _, err := array.Token(); err != nil {
+		return array.broken(err)
+	}
+	line, more, err := array.rest()
+	if err == nil && more {
+		err = fmt.Errorf("line %d: there is more behind the array, which is not imported; put it into a file of its own", line)
+	}
 	return err
+}
+
+// array decodes an array and tells on which lines its elements are.
+type array struct {
+	*json.Decoder
+	lines *lineCounter
+}
+
+func newArray(in io.Reader) array {
+	lines := &lineCounter{in: in, line: 1}
+	return array{json.NewDecoder(lines), lines}
+}
+
+// rest goes to what comes next, and returns its line and whether there is any.
+// Nothing can be decoded any more.
+func (a array) rest() (line int, more bool, err error) {
+	line = a.lines.at(a.InputOffset())
+	next, ended, err := passSpace(bufio.NewReader(io.MultiReader(a.Buffered(), a.lines)))
+	return line + ended, next != 0, err
+}
+
+// broken says where there is no way on.
+func (a array) broken(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("line %d: the file ends within the array; export it again", a.lines.at(a.lines.read))
+	}
+	line, _, failed := a.rest()
+	return errors.Join(fmt.Errorf("line %d: %w; what follows is not imported", line, err), failed)
+}
+
+// lineCounter tells on which line a place is of the text that is read.
+type lineCounter struct {
+	in   io.Reader
+	read int64
+	line int
+	ends []int64 // of that line and later ones
+}
+
+func (l *lineCounter) Read(p []byte) (int, error) {
+	n, err := l.in.Read(p)
+	for i, b := range p[:n] {
+		if b == '\n' {
+			l.ends = append(l.ends, l.read+int64(i))
+		}
+	}
+	l.read += int64(n)
+	return n, err
+}
+
+// at returns the line of a place that is not before the one asked for last.
+func (l *lineCounter) at(offset int64) int {
+	for len(l.ends) > 0 && l.ends[0] < offset {
+		l.line, l.ends = l.line+1, l.ends[1:]
+	}
+	return l.line
 }
 
 // take stores the event of the text, or reports why not.
@@ -150,7 +211,6 @@ func (i *importer) take(where string, text []byte) error {
 		_, err := fmt.Fprintf(i.report, "%s: %s\n", where, plain.Text(err.Error()))
 		return err
 	}
-	i.taken++
 	if i.batch = append(i.batch, e); len(i.batch) < batchSize {
 		return nil
 	}
@@ -162,6 +222,9 @@ func (i *importer) flush() error {
 		return nil
 	}
 	err := i.trail.Repository().Write(i.ctx, i.batch...)
+	if err == nil {
+		i.taken += int64(len(i.batch))
+	}
 	i.batch = i.batch[:0]
 	return err
 }

@@ -1,0 +1,94 @@
+package cli_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/testdb"
+)
+
+// line is an event with the id, as a line of a file.
+func line(id string) string {
+	return fmt.Sprintf(`{"id":%q,"category":"model","action":"created","timestamp":"2024-01-05T10:00:00Z"}`, id)
+}
+
+// imported imports the text into an empty trail, and returns the ids of what is
+// there then.
+func imported(t *testing.T, text string) (got outcome, ids string) {
+	t.Helper()
+	url, db := newDatabase(t, testdb.SQLiteCgo)
+	got = callWith(t, text, "--database="+url, "import", "-")
+	var found []string
+	for _, e := range stored(t, db, changes) {
+		found = append(found, e.ID)
+	}
+	slices.Sort(found)
+	ended := stored(t, db, event.Filter{Action: event.ActionImported})
+	if want := fmt.Sprintf(`{"count":%d}`, len(found)); len(ended) != 1 || string(ended[0].Result) != want {
+		t.Errorf("the trail says %v, want %s", ended, want)
+	}
+	if want := fmt.Sprintf("%d events read", len(found)); !strings.Contains(got.err, want) {
+		t.Errorf("it does not say %q: %s", want, got.err)
+	}
+	return got, strings.Join(found, " ")
+}
+
+// What is behind an array is not passed over in silence.
+func TestImportOfMoreThanAnArray(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ text, says string }{
+		{"[" + line("a") + "]\n[" + line("b") + "]\n", "line 2: there is more behind the array"},
+		{"[\n" + line("a") + "\n]\n\n" + line("b"), "line 5: there is more behind the array"},
+		{"[" + line("a") + "]]", "line 1: there is more behind the array"},
+		{"[" + line("a") + "] \n\t\r\n", ""},
+	} {
+		got, ids := imported(t, c.text)
+		if failed := c.says != ""; ids != "a" || (got.code == 1) != failed || !strings.Contains(got.err, c.says) {
+			t.Errorf("%q: %q are imported, exit code %d, %s; want %q", c.text, ids, got.code, got.err, c.says)
+		}
+	}
+}
+
+// What comes before an error is imported and counted, as it is line by line.
+func TestImportOfHalfAFile(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ text, says string }{
+		{"[" + line("a") + ",\n" + line("b")[:20], "line 2: the file ends within the array"},
+		{"[" + line("a") + ",\n", "line 2: the file ends within the array"},
+		{"[" + line("a") + "\n", "line 2: the file ends within the array"},
+		{"[" + line("a") + ",\n{no},\n" + line("b") + "]", "line 2: invalid character"},
+		{"[" + line("a") + "\n" + line("b") + "]", "line 2: expected comma"},
+		{"[" + line("a") + ",]", "line 1: invalid character"},
+		{"[" + line("a") + "}", "line 1: invalid character"},
+		{line("a") + "\n" + line("b")[:20], "line 2: no event"},
+	} {
+		got, ids := imported(t, c.text)
+		if ids != "a" || got.code != 1 || !strings.Contains(got.err, c.says) {
+			t.Errorf("%q: %q are imported, exit code %d, %s; want %q", c.text, ids, got.code, got.err, c.says)
+		}
+	}
+}
+
+// The lines of a long array are counted, too.
+func TestImportOfALongArray(t *testing.T) {
+	t.Parallel()
+	url, _ := newDatabase(t, testdb.SQLiteCgo)
+	var text strings.Builder
+	for n := range 3000 {
+		fmt.Fprintf(&text, "%c%s\n", "[,"[min(n, 1)], line(fmt.Sprint(n)))
+	}
+	for _, c := range []struct{ end, says string }{
+		{"]", "3000 events read, 0 lines refused"},
+		{"]\n\n[]", "line 3003: there is more behind the array"},
+		{",\n{no}]", "line 3002: invalid character"},
+		{",\n{\"id\":\"x\"}]", "line 3002, event 3001: "},
+		{",\n{\"id\"", "line 3002: the file ends"},
+	} {
+		if got := callWith(t, text.String()+c.end, "--database="+url, "import", "-"); !strings.Contains(got.err, c.says) {
+			t.Errorf("%q at the end: %s; want %q", c.end, got.err, c.says)
+		}
+	}
+}
