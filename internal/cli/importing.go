@@ -77,15 +77,23 @@ const batchSize = 500
 // read reads to the end: the lines of JSON Lines, or of an array that has an
 // event on each, or an array in whatever lines.
 func (i *importer) read(in *bufio.Reader) error {
-	first, _, err := passSpace(in)
+	if begin, err := in.Peek(len(byteOrderMark)); err == nil && string(begin) == byteOrderMark {
+		if _, err := in.Discard(len(byteOrderMark)); err != nil {
+			return err
+		}
+	}
+	first, ended, err := passSpace(in)
 	if err != nil {
 		return err
 	}
 	if first == '[' {
-		return i.readArray(in)
+		return i.readArray(in, 1+ended)
 	}
-	return i.readLines(in)
+	return i.readLines(in, 1+ended)
 }
+
+// byteOrderMark is what programs on Windows begin a text with.
+const byteOrderMark = "\ufeff"
 
 // passSpace takes white space, and returns the byte behind it, zero at the end,
 // and how many lines ended.
@@ -105,8 +113,8 @@ func passSpace(in *bufio.Reader) (next byte, ended int, err error) {
 	}
 }
 
-func (i *importer) readLines(in *bufio.Reader) error {
-	for number := 1; ; number++ {
+func (i *importer) readLines(in *bufio.Reader, number int) error {
+	for ; ; number++ {
 		line, err := in.ReadBytes('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
@@ -123,8 +131,8 @@ func (i *importer) readLines(in *bufio.Reader) error {
 }
 
 // readArray reads the elements one by one; memory does not grow with them.
-func (i *importer) readArray(in io.Reader) error {
-	array := newArray(in)
+func (i *importer) readArray(in io.Reader, line int) error {
+	array := newArray(in, line)
 	if _, err := array.Token(); err != nil {
 		return err
 	}
@@ -154,8 +162,8 @@ type array struct {
 	lines *lineCounter
 }
 
-func newArray(in io.Reader) array {
-	lines := &lineCounter{in: in, line: 1}
+func newArray(in io.Reader, line int) array {
+	lines := &lineCounter{in: in, line: line}
 	return array{json.NewDecoder(lines), lines}
 }
 

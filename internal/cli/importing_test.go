@@ -92,3 +92,27 @@ func TestImportOfALongArray(t *testing.T) {
 		}
 	}
 }
+
+// Files from Windows begin with a mark; lines are counted from the first, with
+// the empty ones.
+func TestImportFromTheFirstLine(t *testing.T) {
+	t.Parallel()
+	const mark, bad = "\ufeff", `{"bad":1}`
+	for _, c := range []struct{ text, ids, says string }{
+		{mark + line("a") + "\n" + line("b"), "a b", "0 lines refused"},
+		{mark + "[" + line("a") + "]", "a", "0 lines refused"},
+		{mark, "", "0 lines refused"},
+		{"", "", "0 lines refused"},
+		{"\n\n\n" + bad, "", "line 4: "},
+		{"\n \r\n" + line("a") + "\n" + bad, "a", "line 4: "},
+		{mark + "\n\n[" + bad + ",\n" + line("a") + "]", "a", "line 3, event 1: "},
+		{"\n[" + line("a") + "]\n]", "a", "line 3: there is more"},
+		{line("a") + "\n" + mark + line("b"), "a", "line 2: "},
+		{"\xef\xbb" + line("a"), "", "line 1: "},
+	} {
+		got, ids := imported(t, c.text)
+		if ids != c.ids || !strings.Contains(got.err, c.says) {
+			t.Errorf("%q: %q are imported, %s; want %q and %q", c.text, ids, got.err, c.ids, c.says)
+		}
+	}
+}
