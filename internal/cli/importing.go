@@ -23,8 +23,8 @@ func newImport(a *app) *cobra.Command {
 		Long: `Import reads JSON Lines or a JSON array of events, as export and the Python
 ancestor write them, - from standard input. Events that are there already, by
 their id, are passed over, so that an import may be repeated. A line that is no
-event is reported by its number, and the others are imported; the exit code is 1
-then. The import is itself recorded.`,
+event, or that could not be kept as it is, is reported by its number, and the
+others are imported; the exit code is 1 then. The import is itself recorded.`,
 		Example: "  eventaudit import trail.jsonl",
 		RunE: func(c *cobra.Command, args []string) error {
 			in, err := a.input(args[0])

@@ -116,3 +116,57 @@ func TestImportFromTheFirstLine(t *testing.T) {
 		}
 	}
 }
+
+// with is a line with one more field.
+func with(field string) string { return strings.TrimSuffix(line("a"), "}") + "," + field + "}" }
+
+// What an import would have to change is refused.
+func TestImportChangesNothing(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ text, says string }{
+		{with("\"actor\":\"a\xff\""), `line 1: actor "a\xff" is not valid UTF-8`},
+		{with("\"payload\":{\"k\":\"\xff\"}"), `line 1: payload`},
+		{with(`"actor":"\ud800"`), `line 1: actor "\\ud800" has half of a character`},
+		{with(`"actor":"\udc00\ud800"`), "line 1: actor"},
+		{with(`"actor":"\ud800\u0041"`), "line 1: actor"},
+		{with(`"actor":"x","actor":"y"`), "line 1: actor is there twice"},
+		{with(`"actor":"x","\u0061ctor":"y"`), "line 1: actor is there twice"},
+		{with(`"Actor":"x"`), `line 1: field "Actor"`},
+		{with(`"rea\u017fon":"x"`), "line 1: field"},
+		{with(`"outcome":null`), `line 1: outcome "null"`},
+		{with(`"tenant":null`), `line 1: tenant "null"`},
+		{with(`"meta":null`), `line 1: meta "null"`},
+		{with(`"sequence":null`), `line 1: sequence "null"`},
+		{with(`"meta":{"k":null}`), `line 1: meta.k "null"`},
+		{with(`"meta":{"k":"1","k":"2"}`), "line 1: meta.k is there twice"},
+		{with(`"meta":{"k":"\ud800"}`), "line 1: meta.k"},
+		{with(`"meta":{"\ud800":"v"}`), "line 1: meta"},
+		{with("\"meta\":{\"\xff\":\"v\"}"), "line 1: meta"},
+		{strings.ReplaceAll(line("a"), `"model"`, "null"), "line 1: category"},
+		{strings.ReplaceAll(line("a"), `"a"`, "null"), "line 1: id"},
+		{strings.ReplaceAll(line("a"), "2024-01-05T10", "0001-01-01T00"), `line 1: timestamp "0001-01-01T00:00:00Z"`},
+		{"[" + with(`"tenant":null`) + "]", `line 1, event 1: tenant "null"`},
+		{"null", "line 1: no event"},
+		{`"a"`, "line 1: no event"},
+	} {
+		got, ids := imported(t, c.text)
+		if ids != "" || got.code != 1 || !strings.Contains(got.err, c.says) {
+			t.Errorf("%s: %q are imported, exit code %d, %s; want %q", c.text, ids, got.code, got.err, c.says)
+		}
+	}
+}
+
+// What it can keep it keeps, documents byte for byte.
+func TestImportKeeps(t *testing.T) {
+	t.Parallel()
+	url, db := newDatabase(t, testdb.SQLiteCgo)
+	const document = `{"b": 1.0, "a":"\ud800", "a":null,  "big":12345678901234567890}`
+	text := with(`"actor":"\ud83d\ude00 \ufffd \u005cud800 \\ud800","meta":{"k":"v","K":""},"payload":` + document + `,"target_id":null`)
+	if got := callWith(t, text, "--database="+url, "import", "-"); got.code != 0 {
+		t.Fatal(got.err)
+	}
+	e := stored(t, db, changes)[0]
+	if want := "😀 \ufffd \\ud800 \\ud800"; e.Actor != want || string(e.Payload) != document || len(e.Meta) != 2 {
+		t.Errorf("imported %q, %s, %q", e.Actor, e.Payload, e.Meta)
+	}
+}
