@@ -77,11 +77,9 @@ func (f *family) meet(ctx context.Context, parent *records, relation *schema.Rel
 			value = values[place]
 		}
 		column := reference.ForeignKey.DBName
-		cell, err := table.Cell(column, value)
-		if err != nil {
-			return fmt.Errorf("history: %w", err)
+		if f.link[column], err = f.cell(table, column, value); err != nil {
+			return err
 		}
-		f.link[column] = cell
 		columns, pointing = append(columns, column), append(pointing, value)
 	}
 	rows, err := table.RowsBy(columns, pointing)

@@ -13,7 +13,10 @@
 // A key is a value of the primary key's type, a slice of them in schema order
 // where it has several columns, a value of the model that has the key set, or an
 // ID, as events carry it. One that does not fit is refused with a
-// *event.FieldError, which wraps event.ErrInvalid.
+// *event.FieldError, which wraps event.ErrInvalid. Text may be spelled as the
+// column takes it, a UUID in upper case for example; only where the column takes
+// texts for the same that it keeps apart, by case or accents, is a record that is
+// gone found by the spelling that it had alone.
 package history
 
 import (

@@ -129,20 +129,29 @@ func (r *records) idOf(ctx context.Context, key any) (string, error) {
 		return id, nil
 	}
 	table, err := r.table(r.db)
+	if text, isText := values[0].(string); err != nil && isText && r.single() && !r.db.Migrator().HasTable(r.model) {
+		return text, nil // the trail is all that is left
+	}
 	if err != nil {
 		return "", err
 	}
 	return r.storedID(table, values)
 }
 
-// plainID returns the id of a key that looks the same everywhere: one whole
-// number or text that nothing masks.
+// single reports whether ids are the key as it is: one column that nothing masks.
+func (r *records) single() bool {
+	columns := r.schema.PrimaryFieldDBNames
+	return len(columns) == 1 && !r.reader.Masks(r.db, r.model, columns[0])
+}
+
+// plainID returns the id of a key that looks the same everywhere: a whole
+// number.
 func (r *records) plainID(values []any) (string, bool) {
-	if len(values) != 1 || r.reader.Masks(r.db, r.model, r.schema.PrimaryFieldDBNames[0]) {
+	if !r.single() {
 		return "", false
 	}
 	switch values[0].(type) { // of these types themselves: others may be stored as something else
-	case int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, string:
+	case int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64:
 		return fmt.Sprint(values[0]), true
 	}
 	return "", false
@@ -160,8 +169,8 @@ func (r *records) storedID(table *hooks.Table, values []any) (string, error) {
 	}
 	cells := map[string]json.RawMessage{}
 	for i, column := range table.Keys() {
-		if cells[column], err = table.Cell(column, values[i]); err != nil {
-			return "", fmt.Errorf("history: %w", err)
+		if cells[column], err = r.cell(table, column, values[i]); err != nil {
+			return "", err
 		}
 	}
 	return table.IDOf(cells), nil
