@@ -249,8 +249,7 @@ func (s *statement) selectInserted(done outcome) (*images, error) {
 	}
 	step := int64(1)
 	if len(values.Values) > 1 {
-		err := connpool.Unwrap(s.ConnPool).QueryRowContext(s.own, "SELECT @@auto_increment_increment").Scan(&step)
-		if err != nil {
+		if step, err = s.increment(); err != nil {
 			return nil, err
 		}
 	}
@@ -274,6 +273,12 @@ func (s *statement) selectInserted(done outcome) (*images, error) {
 		err = errKeysUnknown
 	}
 	return rows, err
+}
+
+// increment returns how far apart the keys are that MySQL assigns.
+func (s *statement) increment() (step int64, err error) {
+	err = connpool.Unwrap(s.ConnPool).QueryRowContext(s.own, "SELECT @@auto_increment_increment").Scan(&step)
+	return step, err
 }
 
 // isAssigned reports whether the database chose the value of a key column,

@@ -192,7 +192,7 @@ func (t *traced) readLast(all []passage) (*images, error) {
 
 // readInserted reads the rows that were inserted: those that have all the
 // unique values that a row of the statement brings, and were not there before.
-// Without such values the database assigned the keys.
+// Of rows without such values the database assigned the keys.
 func (t *traced) readInserted(done outcome, before, updated map[string]*image) (*images, error) {
 	values, found := t.values(), noImages()
 	keys, columns := map[string][][]any{}, map[string][]string{}
@@ -219,5 +219,60 @@ func (t *traced) readInserted(done outcome, before, updated map[string]*image) (
 	if len(updated) == 0 && len(found.rows) == 0 {
 		return t.selectInserted(done)
 	}
+	if n, known := t.rowsAssigned(); known && n > 0 {
+		rows, err := t.readAssigned(done, n)
+		if err != nil {
+			return nil, err
+		}
+		found.join(rows)
+	}
 	return found, nil
+}
+
+// rowsAssigned returns how many rows of an upsert are given their keys by
+// auto-increment, and whether those can be told: all others bring the key.
+func (s *statement) rowsAssigned() (n int, known bool) {
+	if len(s.table.keys) != 1 || !s.table.same(s.table.keys[0], s.table.facts.autoIncrement) || s.table.facts.moves {
+		return 0, false
+	}
+	values := s.values()
+	for _, row := range values.Values {
+		unique, key := false, false
+		for i, column := range values.Columns {
+			brings := !isDefault(row[i])
+			key = key || brings && s.table.same(column.Name, s.table.keys[0])
+			unique = unique || brings && slices.ContainsFunc(s.uniques(), func(index []string) bool { return s.table.among(index, column.Name) })
+		}
+		switch {
+		case !unique:
+			n++
+		case !key:
+			return 0, false
+		}
+	}
+	return n, true
+}
+
+// readAssigned reads so many rows with the keys that auto-increment gave them.
+// MySQL puts aside as many numbers as the statement has rows, so that they are
+// consecutive and nobody else's, unless a key that the statement brings lies
+// among them.
+func (t *traced) readAssigned(done outcome, n int) (*images, error) {
+	first, err := done.result.LastInsertId()
+	if err != nil {
+		return nil, err
+	}
+	step, err := t.increment()
+	if err != nil {
+		return nil, err
+	}
+	keys := make([][]any, n)
+	for i := range keys {
+		keys[i] = []any{first + int64(i)*step}
+	}
+	rows, err := t.rowsBy(look{identity: t.table.identity()}, t.table.keys, keys)
+	if err == nil && len(rows.rows) != n {
+		err = errKeysUnknown
+	}
+	return rows, err
 }

@@ -14,7 +14,8 @@ import (
 // looks lock the gaps too.
 func (s *statement) upsertTraced(onConflict clause.OnConflict, targets [][]string, tries int, unseen [][]any) (now attempt, err error) {
 	n := s.rowsWithTarget(targets, false)
-	if !s.dialect.insertReturning && (0 < n && n < s.rowsOfValues() || s.table.facts.moves) {
+	_, known := s.rowsAssigned()
+	if !s.dialect.insertReturning && (0 < n && n < s.rowsOfValues() && !known || s.table.facts.moves) {
 		return attempt{}, errKeysUnknown
 	}
 	moves := slices.ContainsFunc(onConflict.DoUpdates, func(a clause.Assignment) bool {
