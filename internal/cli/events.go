@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,35 +47,19 @@ Days are whole days in the time zone; the last one is included. Scripts are
 better off with --json, which has all that an event holds, its id too.`,
 		Example: `  eventaudit events list --actor=olga --start-date=2024-05-01
   eventaudit events list --category=model --action=deleted --limit=0 --json`,
-		RunE: func(c *cobra.Command, _ []string) error { return a.list(c, &l) },
+		RunE: func(c *cobra.Command, _ []string) error { return a.list(c, &l, l.matching) },
 	}
 	l.register(c.Flags())
 	filterFlags(c.Flags(), &l.filter)
 	return c
 }
 
-func newHistory(a *app) *cobra.Command {
-	var l listing
-	c := &cobra.Command{
-		Use: "history MODEL ID", Short: "List the events of one record, newest first", Args: cobra.ExactArgs(2),
-		Long: `History lists the events of one record, the newest first. MODEL is the Go type name, or the name
-of the table where there is no model; ID the primary key, a composite one as a
-JSON array.`,
-		Example: `  eventaudit history Order 17
-  eventaudit history OrderLine '[17,2]' --oldest-first`,
-		RunE: func(c *cobra.Command, args []string) error {
-			if args[0] == "" || args[1] == "" {
-				return misused(errors.New("history needs the MODEL and the ID of one record; an empty one would select others, too"))
-			}
-			l.filter.ActionObject, l.filter.ActionObjectID = args[0], args[1]
-			return a.list(c, &l)
-		},
-	}
-	l.register(c.Flags())
-	return c
+func (l *listing) matching(ctx context.Context, t *trail) iter.Seq2[event.Event, error] {
+	return t.All(ctx, l.filter)
 }
 
-func (a *app) list(c *cobra.Command, l *listing) error {
+// list prints the events that are found with the flags.
+func (a *app) list(c *cobra.Command, l *listing, find func(context.Context, *trail) iter.Seq2[event.Event, error]) error {
 	zone, err := l.bounds.bound(&l.filter)
 	if err != nil {
 		return err
@@ -87,19 +72,19 @@ func (a *app) list(c *cobra.Command, l *listing) error {
 	}
 	return a.with(c.Context(), func(ctx context.Context, t *trail) error {
 		if l.asJSON {
-			return export.JSONLines{Options: export.Options{Location: zone}}.Export(a.streams.Out, t.All(ctx, l.filter))
+			return export.JSONLines{Options: export.Options{Location: zone}}.Export(a.streams.Out, find(ctx, t))
 		}
-		return a.printPages(ctx, t, l.filter, zone)
+		return a.printPages(find(ctx, t), zone)
 	})
 }
 
 // pageSize is how many lines are aligned with each other.
 const pageSize = 1000
 
-func (a *app) printPages(ctx context.Context, t *trail, filter event.Filter, zone *time.Location) error {
+func (a *app) printPages(events iter.Seq2[event.Event, error], zone *time.Location) error {
 	var page []event.Event
 	printed := false
-	for e, err := range t.All(ctx, filter) {
+	for e, err := range events {
 		if err != nil {
 			return err
 		}
