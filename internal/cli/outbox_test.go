@@ -46,12 +46,14 @@ func TestRelayAndDeadLetters(t *testing.T) {
 		return got
 	}
 	small := strings.TrimSpace(run(0, "events", "create", "--category=custom", "--action=small").out)
-	large := strings.TrimSpace(run(0, "events", "create", "--category=custom", "--action=large", "--payload=\""+strings.Repeat("a", 2<<20)+`"`).out)
-	if s := statusOf(t, flags...); s.Pending != 2 || s.Dead != 0 {
+	payload := "--payload=\"" + strings.Repeat("a", 2<<20) + `"`
+	large := strings.TrimSpace(run(0, "events", "create", "--category=custom", "--action=large", payload).out)
+	other := strings.TrimSpace(run(0, "events", "create", "--category=custom", "--action=other", payload).out)
+	if s := statusOf(t, flags...); s.Pending != 3 || s.Dead != 0 {
 		t.Errorf("before the relay: %+v", s)
 	}
 	// Nine refusals ago, so that the next one is the last.
-	if err := db.Exec("UPDATE event_audit_outbox SET attempts = 9 WHERE event_id = ?", large).Error; err != nil {
+	if err := db.Exec("UPDATE event_audit_outbox SET attempts = 9 WHERE event_id IN (?, ?)", large, other).Error; err != nil {
 		t.Fatal(err)
 	}
 	run(0, "relay", "--once")
@@ -59,11 +61,19 @@ func TestRelayAndDeadLetters(t *testing.T) {
 		t.Errorf("the trail has %s (%s is small)", got.out, small)
 	}
 	s := statusOf(t, flags...)
-	if s.Pending != 0 || s.Dead != 1 || s.DeadLetters[0].ID != large || !strings.Contains(s.DeadLetters[0].Reason, "proto-max-bulk-len") {
+	if s.Pending != 0 || s.Dead != 2 || s.DeadLetters[0].ID != large || !strings.Contains(s.DeadLetters[0].Reason, "proto-max-bulk-len") {
 		t.Fatalf("after the relay: %+v", s)
 	}
 	if got := run(0, "outbox", "status"); !strings.Contains(got.out, large) {
 		t.Errorf("status: %s", got.out)
+	}
+	for _, args := range [][]string{{"retry", "nobody", large}, {"retry", "nobody"}, {"discard", large, "nobody", other}, {"discard", small, "nobody"}} {
+		if got := run(1, append([]string{"outbox"}, args...)...); !strings.Contains(got.err, `"nobody"`) || strings.Contains(got.err, large) {
+			t.Errorf("%v: %s", args, got.err)
+		}
+	}
+	if s := statusOf(t, flags...); s.Pending != 0 || s.Dead != 2 {
+		t.Errorf("after ids that are none: %+v", s)
 	}
 	server.Do(t, "CONFIG", "SET", "proto-max-bulk-len", "512mb")
 	run(0, "outbox", "retry", large)
@@ -71,7 +81,8 @@ func TestRelayAndDeadLetters(t *testing.T) {
 	if got := run(0, "events", "show", large); !strings.Contains(got.out, "large") {
 		t.Errorf("shown %s", got.out[:100])
 	}
-	run(0, "outbox", "discard", "nobody")
+	run(0, "outbox", "discard", other)
+	run(0, "outbox", "retry", "--all") // none
 	run(0, "relay", "--once")
 	if got := run(0, "events", "list", "--category="+event.CategoryAudit); !strings.Contains(got.out, event.ActionDiscarded) {
 		t.Errorf("discarding is not recorded: %s", got.out)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,13 +90,17 @@ func newOutboxRetry(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "retry [ID…]", Short: "Put dead letters back into the outbox",
 		Long: `Retry puts dead letters back into the outbox, those with the given ids or all.
-The relay then tries them anew. The retry is itself recorded.`,
+The relay then tries them anew. With an id that no dead letter has nothing is
+done, and the exit code is 1. The retry is itself recorded.`,
 		Example: "  eventaudit outbox retry --all",
 		RunE: func(c *cobra.Command, ids []string) error {
 			if all == (len(ids) > 0) {
 				return misused(errors.New("outbox retry needs either the ids of dead letters or --all"))
 			}
 			return a.withOutbox(c, func(ctx context.Context, t *trail, box *outbox.Outbox) error {
+				if err := areDead(ctx, box, ids); err != nil {
+					return err
+				}
 				d := deed.Deed{Before: event.ActionRetrying, After: event.ActionRetried, Facts: map[string]any{"ids": ids, "all": all}}
 				n, err := deed.Record(ctx, t, d, func() (int64, error) { return box.Retry(ctx, ids...) })
 				if err == nil {
@@ -112,10 +118,14 @@ func newOutboxDiscard(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "discard ID…", Short: "Remove dead letters for ever", Args: cobra.MinimumNArgs(1),
 		Long: `Discard removes the dead letters with the given ids for ever: these events will
-not be in the trail. The removal is itself recorded.`,
+not be in the trail. With an id that no dead letter has nothing is done, and the
+exit code is 1. The removal is itself recorded.`,
 		Example: "  eventaudit outbox discard 0197c2f0-8b1e-7cc3-98c4-dc0c0c07398f",
 		RunE: func(c *cobra.Command, ids []string) error {
 			return a.withOutbox(c, func(ctx context.Context, t *trail, box *outbox.Outbox) error {
+				if err := areDead(ctx, box, ids); err != nil {
+					return err
+				}
 				d := deed.Deed{Before: event.ActionDiscarding, After: event.ActionDiscarded, Facts: map[string]any{"ids": ids}}
 				n, err := deed.Record(ctx, t, d, func() (int64, error) { return box.Discard(ctx, ids...) })
 				if err == nil {
@@ -125,6 +135,27 @@ not be in the trail. The removal is itself recorded.`,
 			})
 		},
 	}
+}
+
+// areDead reports the ids that are no dead letter's.
+func areDead(ctx context.Context, box *outbox.Outbox, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	unknown := map[string]bool{}
+	for _, id := range ids {
+		unknown[id] = true
+	}
+	for dead, err := range box.Dead(ctx) {
+		if err != nil {
+			return err
+		}
+		delete(unknown, dead.Event.ID)
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return fmt.Errorf("no dead letters have the ids %q, so nothing is done; outbox status shows the ids", slices.Sorted(maps.Keys(unknown)))
 }
 
 // withOutbox runs the work on the trail and its outbox.
