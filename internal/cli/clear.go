@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,9 @@ The removal is itself recorded: who, which events, how many.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if _, err := bounds.bound(&filter); err != nil {
 				return err
+			}
+			if filter.From.After(time.Now()) {
+				return misused(&event.FieldError{Field: "start-date", Value: bounds.start, Reason: "has not begun; only events until now are removed, so name an earlier day"})
 			}
 			if err := filter.Validate(); err != nil {
 				return misused(err)

@@ -177,6 +177,25 @@ func TestClear(t *testing.T) {
 	})
 }
 
+// What has not begun yet has nothing to remove: that is said first.
+func TestClearOfTheFuture(t *testing.T) {
+	t.Parallel()
+	url, db := newDatabase(t, testdb.SQLiteCgo)
+	fill(t, db, days()...)
+	later := "--start-date=" + time.Now().UTC().AddDate(0, 0, 2).Format(time.DateOnly)
+	for _, flags := range [][]string{{later, "--confirm"}, {later}, {later, "--end-date=9999-01-01", "--confirm"}} {
+		got := call(t, url, append([]string{"clear"}, flags...)...)
+		if says := "has not begun; only events until now are removed, so name an earlier day"; got.code != 2 || !strings.Contains(got.err, says) {
+			t.Errorf("clear %v: exit code %d, %s; want 2 and %q", flags, got.code, got.err, says)
+		}
+	}
+	today := "--start-date=" + time.Now().UTC().Format(time.DateOnly)
+	if n := len(stored(t, db, event.Filter{})); n != len(days()) {
+		t.Errorf("%d events are there, want %d", n, len(days()))
+	}
+	done(t, url, "clear", today, "--confirm")
+}
+
 func TestImport(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, kind testdb.Kind) {
