@@ -24,7 +24,9 @@ type planner struct {
 	// them are in the order in which they were met.
 	lives map[[2]string]*life
 	all   []*life
-	found Plan
+	// undone are the ids of the events.
+	undone map[string]bool
+	found  Plan
 }
 
 // target is a table that is written to.
@@ -101,7 +103,9 @@ func (p *planner) conflict(object, id, column, eventID string, err error) {
 
 // plan works out what undoes the events, which are in order.
 func (p *planner) plan(ctx context.Context, audit *eventaudit.Auditor, events []event.Event) (Plan, error) {
+	p.undone = map[string]bool{}
 	for place, e := range events {
+		p.undone[e.ID] = true
 		switch {
 		case e.Action == event.ActionSummarized, e.Action == event.ActionBypassed:
 			p.conflict(e.ActionObject, e.ActionObjectID, "", e.ID, ErrSummarized)
@@ -210,7 +214,7 @@ func (p *planner) undo(ctx context.Context, l *life) error {
 	if err := p.unchanged(ctx, l, now); err != nil {
 		return err
 	}
-	if l.was != "" && l.was != l.is {
+	if l.was != "" && l.was != l.is && !p.frees(l) {
 		switch taken, err := l.target.live(l.was); {
 		case err != nil:
 			return err
@@ -229,6 +233,15 @@ func (p *planner) undo(ctx context.Context, l *life) error {
 		}
 	}
 	return nil
+}
+
+// frees reports whether the row that has the old key of this one now has lost it
+// by then: what undoes its own events comes first.
+func (p *planner) frees(l *life) bool {
+	earlier := p.all[:slices.Index(p.all, l)]
+	return slices.ContainsFunc(earlier, func(other *life) bool {
+		return other.object == l.object && other.is == l.was && other.was != other.is
+	})
 }
 
 // operate adds an operation to the plan.
@@ -257,6 +270,9 @@ func (p *planner) unchanged(ctx context.Context, l *life, now lifeline.Row) erro
 	}
 	place := slices.IndexFunc(steps, func(s lifeline.Step) bool { return s.Event.ID == l.last.Event.ID })
 	for _, s := range steps[place+1:] {
+		if p.undone[s.Event.ID] {
+			continue // it is about another row, which took the key
+		}
 		p.conflict(l.object, id, "", s.Event.ID, ErrChangedSince)
 	}
 	if l.is != "" && now == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -167,6 +168,78 @@ func TestRevertAndUndelete(t *testing.T) {
 		must(t, db.Unscoped().Delete(&p))
 		if _, err = history.Undelete[Person](because(), db, p.ID); !errors.Is(err, history.ErrNotRecorded) {
 			t.Errorf("a column that is kept out of the trail: error %v", err)
+		}
+	})
+}
+
+// Rows that took the keys of others get their own back, in reverse order.
+func TestRevertOfKeysThatMovedOn(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
+		db, audit := install(t, d)
+		move := func(from, to string) func(tx *gorm.DB) error {
+			return func(tx *gorm.DB) error { return tx.Model(&Stock{}).Where("sku = ?", from).Update("sku", to).Error }
+		}
+		remove := func(tx *gorm.DB) error { return tx.Where("sku = ?", "b").Delete(&Stock{}).Error }
+		create := func(tx *gorm.DB) error { return tx.Create(&Stock{"b", 1, 9}).Error }
+		for name, steps := range map[string][]func(*gorm.DB) error{
+			"a chain":                    {move("b", "c"), move("a", "b")},
+			"a longer one":               {move("b", "c"), move("a", "b"), move("z", "a")},
+			"behind a deletion":          {remove, move("a", "b"), move("z", "a")},
+			"before a creation":          {move("b", "c"), create},
+			"a deletion, then a chain":   {remove, move("a", "b"), move("b", "d")},
+			"there and back by a detour": {move("b", "c"), move("a", "b"), move("b", "a"), move("c", "b")},
+		} {
+			must(t, db.Where("1 = 1").Delete(&Stock{}))
+			must(t, db.Create([]Stock{{"a", 1, 1}, {"b", 1, 2}, {"z", 1, 3}}))
+			err := db.Transaction(func(tx *gorm.DB) error {
+				for _, step := range steps {
+					if err := step(tx); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			events := trail(t, audit, event.Filter{Category: event.CategoryModel})
+			plan, err := history.RevertTransaction(because(), db, events[len(events)-1].TransactionID, models)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			var got []Stock
+			must(t, db.Order("sku").Find(&got))
+			if want := []Stock{{"a", 1, 1}, {"b", 1, 2}, {"z", 1, 3}}; !slices.Equal(got, want) {
+				t.Errorf("%s: left %v, by %+v", name, got, plan.Operations)
+			}
+		}
+	})
+}
+
+// A row that took the key afterwards has it.
+func TestNoRevertWhereTheKeyIsTaken(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
+		db, audit := install(t, d)
+		must(t, db.Create([]Stock{{"a", 1, 1}, {"b", 1, 2}}))
+		err := db.Transaction(func(tx *gorm.DB) error {
+			must(t, tx.Model(&Stock{}).Where("sku = ?", "b").Update("sku", "c"))
+			return tx.Model(&Stock{}).Where("sku = ?", "a").Update("sku", "b").Error
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		events := trail(t, audit, event.Filter{Action: event.ActionChanged})
+		must(t, db.Create(&Stock{"a", 1, 7}))
+		if _, err := history.RevertTransaction(because(), db, events[1].TransactionID, models); !errors.Is(err, history.ErrChangedSince) {
+			t.Errorf("the key is taken: error %v", err)
+		}
+		must(t, db.Model(&Stock{}).Where("sku = ?", "b").Update("quantity", 8))
+		must(t, db.Where("sku = ?", "a").Delete(&Stock{}))
+		if _, err := history.RevertTransaction(because(), db, events[1].TransactionID, models); !errors.Is(err, history.ErrChangedSince) {
+			t.Errorf("the row has changed: error %v", err)
 		}
 	})
 }
