@@ -252,6 +252,9 @@ func mysqlFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, error
 		if extra := text(v[5]); strings.Contains(extra, "VIRTUAL") || strings.Contains(extra, "STORED") || strings.Contains(extra, "PERSISTENT") {
 			found.generated = append(found.generated, text(v[0]))
 		}
+		if strings.Contains(text(v[5]), "INVISIBLE") {
+			found.invisible = append(found.invisible, text(v[0]))
+		}
 		if strings.Contains(text(v[5]), "GENERATED") {
 			found.defaulted = append(found.defaulted, text(v[0]))
 		}

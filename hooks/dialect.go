@@ -128,8 +128,15 @@ func dialectOf(db *gorm.DB) (dialect, error) {
 	}
 }
 
-// wholeRow asks for every column, whatever was added since the last look.
-func wholeRow(_ *table, name string) string { return name + ".*" }
+// wholeRow asks for every column, whatever was added since the last look. The
+// invisible ones of MariaDB and MySQL come by their names only.
+func wholeRow(t *table, name string) string {
+	list := name + ".*"
+	for _, column := range t.facts.invisible {
+		list += "," + name + "." + t.quote(column)
+	}
+	return list
+}
 
 // storedRow asks for the columns by expressions: without a declared type the
 // SQLite drivers return the stored value instead of a converted one.

@@ -87,6 +87,8 @@ type facts struct {
 	// bits are the columns that compare with numbers and not with the bytes
 	// that drivers and models have for them.
 	bits []string
+	// invisible are the columns that "*" leaves out, on MariaDB and MySQL.
+	invisible []string
 	// bytes are the columns of bytes that are no text, on MySQL.
 	bytes []string
 	// transactional says that a savepoint holds for the table; only MySQL has

@@ -312,7 +312,7 @@ func (s *statement) runRestricted(verb string, locked *locked) (sql.Result, erro
 	switch n := locked.rows.count(); {
 	case n == 0: // never true, but only a row can tell: the WHERE may have an error to find
 		q.WriteString("LENGTH(" + s.tableName() + "." + s.table.quote(s.table.keys[0]) + ") < 0")
-	case n > maxRestriction:
+	case n > maxRestriction, int64(len(q.Vars))+n*int64(len(s.table.keys)) > maxParameters:
 		drop, err := s.keysInTable(locked)
 		if err != nil {
 			return nil, err
