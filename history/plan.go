@@ -24,6 +24,9 @@ type planner struct {
 	// them are in the order in which they were met.
 	lives map[[2]string]*life
 	all   []*life
+	// movers are the rows that got the key they have by the events, by object and
+	// that key.
+	movers map[[2]string]*life
 	// undone are the ids of the events.
 	undone map[string]bool
 	found  Plan
@@ -50,8 +53,10 @@ type life struct {
 	// before are told.
 	gone bool
 	last lifeline.Step
-	// place is where in the order of events it is undone.
-	place int
+	// place is where in the order of events it is undone; begun and done say how
+	// far that is planned.
+	place       int
+	begun, done bool
 }
 
 // learn gets to know the models.
@@ -128,6 +133,12 @@ func (p *planner) plan(ctx context.Context, audit *eventaudit.Auditor, events []
 		p.follow(t, steps[0], place)
 	}
 	slices.SortStableFunc(p.all, func(a, b *life) int { return cmp.Compare(b.place, a.place) })
+	p.movers = map[[2]string]*life{}
+	for _, l := range p.all {
+		if l.is != "" && l.is != l.was {
+			p.movers[[2]string{l.object, l.is}] = l
+		}
+	}
 	for _, l := range p.all {
 		if err := p.undo(ctx, l); err != nil {
 			return Plan{}, err
@@ -204,8 +215,13 @@ func (l *life) remember(s lifeline.Step) {
 
 // undo plans the operation that makes one row what it was.
 func (p *planner) undo(ctx context.Context, l *life) error {
-	if l.was == "" && l.is == "" {
+	if l.begun || l.was == "" && l.is == "" {
 		return nil
+	}
+	l.begun = true
+	defer func() { l.done = true }()
+	if err := p.free(ctx, l); err != nil {
+		return err
 	}
 	now, err := l.target.live(l.is)
 	if err != nil {
@@ -213,14 +229,6 @@ func (p *planner) undo(ctx context.Context, l *life) error {
 	}
 	if err := p.unchanged(ctx, l, now); err != nil {
 		return err
-	}
-	if l.was != "" && l.was != l.is && !p.frees(l) {
-		switch taken, err := l.target.live(l.was); {
-		case err != nil:
-			return err
-		case taken != nil:
-			p.conflict(l.object, l.was, "", "", fmt.Errorf("%w: there is a row with the key again", ErrChangedSince))
-		}
 	}
 	switch {
 	case l.was == "":
@@ -235,13 +243,24 @@ func (p *planner) undo(ctx context.Context, l *life) error {
 	return nil
 }
 
-// frees reports whether the row that has the old key of this one now has lost it
-// by then: what undoes its own events comes first.
-func (p *planner) frees(l *life) bool {
-	earlier := p.all[:slices.Index(p.all, l)]
-	return slices.ContainsFunc(earlier, func(other *life) bool {
-		return other.object == l.object && other.is == l.was && other.was != other.is
-	})
+// free makes sure that no other row has the key that the row gets back. One that
+// took it within the events loses it before.
+func (p *planner) free(ctx context.Context, l *life) error {
+	if l.was == "" || l.was == l.is {
+		return nil
+	}
+	if holder := p.movers[[2]string{l.object, l.was}]; holder != nil {
+		err := p.undo(ctx, holder)
+		if !holder.done {
+			p.conflict(l.object, l.was, "", "", errSwapped)
+		}
+		return err
+	}
+	taken, err := l.target.live(l.was)
+	if err == nil && taken != nil {
+		p.conflict(l.object, l.was, "", "", fmt.Errorf("%w: there is a row with the key again", ErrChangedSince))
+	}
+	return err
 }
 
 // operate adds an operation to the plan.

@@ -181,13 +181,22 @@ func TestRevertOfKeysThatMovedOn(t *testing.T) {
 			return func(tx *gorm.DB) error { return tx.Model(&Stock{}).Where("sku = ?", from).Update("sku", to).Error }
 		}
 		remove := func(tx *gorm.DB) error { return tx.Where("sku = ?", "b").Delete(&Stock{}).Error }
-		create := func(tx *gorm.DB) error { return tx.Create(&Stock{"b", 1, 9}).Error }
+		createAs := func(sku string) func(tx *gorm.DB) error {
+			return func(tx *gorm.DB) error { return tx.Create(&Stock{sku, 1, 9}).Error }
+		}
+		change := func(sku string) func(tx *gorm.DB) error {
+			return func(tx *gorm.DB) error {
+				return tx.Model(&Stock{}).Where("sku = ?", sku).Update("quantity", 7).Error
+			}
+		}
 		for name, steps := range map[string][]func(*gorm.DB) error{
 			"a chain":                    {move("b", "c"), move("a", "b")},
 			"a longer one":               {move("b", "c"), move("a", "b"), move("z", "a")},
 			"behind a deletion":          {remove, move("a", "b"), move("z", "a")},
-			"before a creation":          {move("b", "c"), create},
+			"before a creation":          {move("b", "c"), createAs("b")},
 			"a deletion, then a chain":   {remove, move("a", "b"), move("b", "d")},
+			"and changed behind it":      {move("b", "c"), move("a", "b"), change("c")},
+			"a creation that moved":      {createAs("x"), move("b", "c"), move("x", "b")},
 			"there and back by a detour": {move("b", "c"), move("a", "b"), move("b", "a"), move("c", "b")},
 		} {
 			must(t, db.Where("1 = 1").Delete(&Stock{}))
@@ -214,6 +223,32 @@ func TestRevertOfKeysThatMovedOn(t *testing.T) {
 			if want := []Stock{{"a", 1, 1}, {"b", 1, 2}, {"z", 1, 3}}; !slices.Equal(got, want) {
 				t.Errorf("%s: left %v, by %+v", name, got, plan.Operations)
 			}
+		}
+	})
+}
+
+// Keys that rows took from each other cannot be given back one by one.
+func TestNoRevertOfSwappedKeys(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
+		db, audit := install(t, d)
+		before := []Stock{{"a", 1, 1}, {"b", 1, 2}}
+		must(t, db.Create(before))
+		err := db.Transaction(func(tx *gorm.DB) error {
+			for _, move := range [][2]string{{"a", "x"}, {"b", "a"}, {"x", "b"}} {
+				if err := tx.Model(&Stock{}).Where("sku = ?", move[0]).Update("sku", move[1]).Error; err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		events := trail(t, audit, event.Filter{Action: event.ActionChanged})
+		plan, err := history.RevertTransaction(because(), db, events[0].TransactionID, models)
+		if !errors.Is(err, history.ErrNotRecorded) || errors.Is(err, history.ErrChangedSince) || plan.Applied {
+			t.Errorf("plan %+v, error %v", plan, err)
 		}
 	})
 }
