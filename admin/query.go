@@ -161,15 +161,26 @@ var clockLayouts = []string{
 }
 
 func parseTime(name, value string, zone *time.Location) (time.Time, error) {
+	t, ok := timeOf(value, zone)
+	switch {
+	case !ok:
+		return time.Time{}, &event.FieldError{Field: name, Value: value, Reason: "is no time; write it as 2026-01-31 14:00"}
+	case t.IsZero(): // a filter would take it for none
+		return time.Time{}, &event.FieldError{Field: name, Value: value, Reason: "is where time begins, which bounds nothing; leave it empty"}
+	}
+	return t, nil
+}
+
+func timeOf(value string, zone *time.Location) (t time.Time, ok bool) {
 	if t, err := time.ParseInLocation(time.RFC3339Nano, value, zone); err == nil {
-		return t, nil
+		return t, true
 	}
 	for _, layout := range clockLayouts {
 		if t, err := time.ParseInLocation(layout, value, zone); err == nil {
-			return atMidnight(layout, value, t), nil
+			return atMidnight(layout, value, t), true
 		}
 	}
-	return time.Time{}, &event.FieldError{Field: name, Value: value, Reason: "is no time; write it as 2026-01-31 14:00"}
+	return time.Time{}, false
 }
 
 // atMidnight returns the time, and where midnight is written the beginning of

@@ -117,6 +117,8 @@ func TestWhatIsWrongWithAnAddressIsSaid(t *testing.T) {
 		"actor=%ff":                             {"actor"},
 		"from=2026-01-01T00:00:00%2B99:99":      {"from"},
 		"to=99999-01-01":                        {"to"},
+		"to=0001-01-01T00:00:00Z":               {"to"}, // which would be none
+		"from=0001-01-01T00:00:00Z":             {"from"},
 		strings.Repeat("no", 400) + "=a&limit=": {"nono"},
 	} {
 		values, err := url.ParseQuery(address)
