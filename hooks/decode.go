@@ -27,6 +27,9 @@ func (t *Table) Value(column string, cell json.RawMessage) any {
 	s := t.statement
 	switch s.dialect.syntax {
 	case postgresSyntax:
+		if isJSON(t.types[column]) && string(cell) == jsonNull { // which a document cannot say
+			return gorm.Expr("'null'::" + t.types[column])
+		}
 		document := string(t.appendDocument(nil, map[string]json.RawMessage{column: cell}))
 		return gorm.Expr("(json_populate_record("+t.rowType()+", ?::json))."+s.table.quote(column), document)
 	case sqliteSyntax:

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,9 +17,41 @@ import (
 // connection after an ALTER TABLE ("cached plan must not change result type"),
 // where the app's own statement would not.
 
-// documentRow is the select list of a whole row as a document.
-func documentRow(_ *table, name string) string {
-	return "row_to_json(" + name + ".*)::text"
+// documentRow is the select list of a whole row as a document. In it a null of
+// SQL is the same as one of JSON, so that before it stand, as texts of JSON, the
+// names of the columns that hold the latter.
+func documentRow(t *table, name string) string {
+	var list strings.Builder
+	for _, column := range t.facts.columns {
+		if kind := t.facts.types[column]; isJSON(kind) {
+			mark := strings.ReplaceAll(string(appendString(nil, column)), "'", "''")
+			list.WriteString("CASE " + kind + "_typeof(" + name + "." + t.quote(column) + ") WHEN 'null' THEN '" + mark + "' ELSE '' END||")
+		}
+	}
+	return list.String() + "row_to_json(" + name + ".*)::text"
+}
+
+func isJSON(typeName string) bool { return typeName == "json" || typeName == "jsonb" }
+
+// jsonNull is the cell of a column of JSON that holds its null.
+const jsonNull = `"null"`
+
+// cutNulls cuts the names of columns that hold the null of JSON from what
+// documentRow selects.
+func cutNulls(text []byte) (columns []string, document []byte, err error) {
+	if len(text) == 0 || text[0] != '"' {
+		return nil, text, nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	at := 0
+	for at < len(text) && text[at] == '"' {
+		var column string
+		if err := decoder.Decode(&column); err != nil {
+			return nil, nil, err
+		}
+		columns, at = append(columns, column), int(decoder.InputOffset())
+	}
+	return columns, text[at:], nil
 }
 
 // fromDocuments reads the images from a buffer whose first column has the
@@ -34,7 +67,11 @@ func (c *capturer) fromDocuments(t *table, b *buffer) (*images, error) {
 			return nil, fmt.Errorf("hooks: a row came as %T instead of a document", values[0])
 		}
 		row := &set.rows[i]
-		if err := c.split(set, t, row, []byte(text)); err != nil {
+		nulls, document, err := cutNulls([]byte(text))
+		if err == nil {
+			err = c.split(set, t, row, document)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("hooks: a row came as a broken document: %w", err)
 		}
 		if len(values) > 1 {
@@ -46,6 +83,9 @@ func (c *capturer) fromDocuments(t *table, b *buffer) (*images, error) {
 		}
 		for place := range set.columns {
 			row.cells[place] = presentDocument(row.cells[place], set.columns[place].kind)
+			if slices.Contains(nulls, set.columns[place].name) {
+				row.cells[place] = []byte(jsonNull)
+			}
 		}
 		row.key = set.keyOf(row)
 	}

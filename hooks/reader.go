@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"gorm.io/gorm"
@@ -303,9 +304,27 @@ func (t *Table) populate(ctx context.Context, rows []map[string]json.RawMessage)
 		}
 		all = t.appendDocument(all, row)
 	}
-	s := t.statement
-	return connpool.Unwrap(s.ConnPool).QueryContext(ctx, "SELECT "+s.columnList()+
+	return connpool.Unwrap(t.statement.ConnPool).QueryContext(ctx, "SELECT "+t.populated(rows)+
 		" FROM json_populate_recordset("+t.rowType()+", $1::json)", string(append(all, ']')))
+}
+
+// populated is the list of the columns of the rows. Where one holds the null of
+// JSON the documents have that of SQL.
+func (t *Table) populated(rows []map[string]json.RawMessage) string {
+	list := make([]string, 0, len(t.Columns()))
+	for _, column := range t.Columns() {
+		name, nulls := t.statement.table.quote(column), []string(nil)
+		for i, row := range rows {
+			if isJSON(t.types[column]) && string(row[column]) == jsonNull {
+				nulls = append(nulls, strconv.Itoa(i+1))
+			}
+		}
+		if len(nulls) > 0 {
+			name = "CASE WHEN row_number() OVER () IN (" + strings.Join(nulls, ",") + ") THEN 'null'::" + t.types[column] + " ELSE " + name + " END AS " + name
+		}
+		list = append(list, name)
+	}
+	return strings.Join(list, ",")
 }
 
 // rowType is a null of the table's row type. A prepared statement does not
