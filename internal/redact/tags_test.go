@@ -72,7 +72,7 @@ type renamed struct {
 }
 
 type oddly struct {
-	A string `json:"a\"b" audit:"redact"`
+	A string `json:"a\"b" audit:"redact"` //nolint:staticcheck // encoding/json passes over such a name
 }
 
 // hiding has a field of the same name that is not hidden.
