@@ -13,13 +13,7 @@ import (
 func TestInvisibleColumns(t *testing.T) {
 	t.Parallel()
 	for _, returning := range []bool{true, false} {
-		d := testdb.New(t, testdb.MariaDB)
-		db := d.Open(t)
-		if !returning {
-			db = withoutReturning(t, d)
-		} else {
-			prepare(t, d)
-		}
+		db := likeMySQL(t, returning)
 		must(t, db.Exec("CREATE TABLE things (id int AUTO_INCREMENT INVISIBLE PRIMARY KEY, n int, hid int INVISIBLE DEFAULT 1)"))
 		db, audit := use(t, db)
 		must(t, db.Table("things").Create(columns{"n": 1, "hid": 5}))

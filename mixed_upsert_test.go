@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"gorm.io/gorm"
 
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/internal/oracle"
@@ -21,6 +22,17 @@ type CartLine struct {
 	Qty    int
 }
 
+// likeMySQL opens MariaDB as GORM does by itself, or as it does MySQL.
+func likeMySQL(t *testing.T, returning bool) *gorm.DB {
+	t.Helper()
+	d := testdb.New(t, testdb.MariaDB)
+	if !returning {
+		return withoutReturning(t, d)
+	}
+	prepare(t, d)
+	return d.Open(t)
+}
+
 // GORM writes old and new lines by one upsert, of which only the old ones
 // bring their keys.
 func TestSaveOldAndNewLines(t *testing.T) {
@@ -29,13 +41,7 @@ func TestSaveOldAndNewLines(t *testing.T) {
 		name := map[bool]string{true: "returning", false: "without returning"}[returning]
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := testdb.New(t, testdb.MariaDB)
-			db := d.Open(t)
-			if !returning {
-				db = withoutReturning(t, d)
-			} else {
-				prepare(t, d)
-			}
+			db := likeMySQL(t, returning)
 			if err := db.AutoMigrate(&Cart{}, &CartLine{}); err != nil {
 				t.Fatal(err)
 			}

@@ -8,7 +8,6 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/eventaudit/eventaudit/event"
-	"github.com/eventaudit/eventaudit/internal/oracle"
 	"github.com/eventaudit/eventaudit/internal/testdb"
 )
 
@@ -112,27 +111,4 @@ func TestUpdatesWithAnInvalidIndex(t *testing.T) {
 	if n := len(trail(t, audit, event.Filter{})); n != 3 {
 		t.Errorf("%d events, want 3", n)
 	}
-}
-
-// A key that is checked at the end of the transaction may be there twice until
-// then. Nobody can tell the rows apart, and none may change in place of another.
-func TestUpdatesWithADeferredKey(t *testing.T) {
-	t.Parallel()
-	db, audit := install(t, testdb.New(t, testdb.Postgres))
-	must(t, db.Exec("CREATE TABLE things (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, n int)"))
-	must(t, db.Table("things").Create([]columns{{"id": 1, "n": 1}, {"id": 2, "n": 2}}))
-	err := db.Transaction(func(tx *gorm.DB) error {
-		must(t, tx.Table("things").Where("n = 1").Update("id", 2))
-		if err := tx.Table("things").Where("n = 2").Update("id", 1).Error; err == nil {
-			t.Error("the second update found its row")
-		}
-		return nil
-	})
-	if err == nil {
-		t.Error("the transaction committed")
-	}
-	if diff := cmp.Diff([]int{1, 2}, numbersOf(t, db, "things ORDER BY id")); diff != "" {
-		t.Error(diff)
-	}
-	oracle.Check(t, db, audit.Repository(), oracle.Table{Object: "things", Name: "things", Keys: []string{"id"}})
 }
