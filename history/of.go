@@ -127,7 +127,7 @@ func Of[T any](ctx context.Context, db *gorm.DB, key any, opts ...Option) ([]Ent
 		events = append(events, children)
 	}
 	var entries []Entry
-	for e, err := range merged(o.filter.Order, events...) {
+	for e, err := range lifeline.Merged(o.filter.Order, events...) {
 		if err != nil {
 			return nil, fmt.Errorf("history: %w", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/lifeline"
 )
 
 func newHistory(a *app) *cobra.Command {
@@ -38,42 +39,7 @@ func (l *listing) history(ctx context.Context, t *trail) iter.Seq2[event.Event, 
 	target := l.filter
 	target.ActionObject, target.ActionObjectID = "", ""
 	target.TargetType, target.TargetID = l.filter.ActionObject, l.filter.ActionObjectID
-	return limited(merged(l.filter.Order, t.All(ctx, l.filter), t.All(ctx, target)), l.filter.Limit)
-}
-
-// merged yields the events of two lists as one, in order and each once.
-func merged(order event.Order, a, b iter.Seq2[event.Event, error]) iter.Seq2[event.Event, error] {
-	return func(yield func(event.Event, error) bool) {
-		next, stop := iter.Pull2(b)
-		defer stop()
-		other, failed, more := next()
-		for e, err := range a {
-			for more && err == nil && (failed != nil || precedes(order, other, e)) {
-				if !yield(other, failed) || failed != nil {
-					return
-				}
-				other, failed, more = next()
-			}
-			if more && other.ID == e.ID {
-				other, failed, more = next()
-			}
-			if !yield(e, err) || err != nil {
-				return
-			}
-		}
-		for ; more; other, failed, more = next() {
-			if !yield(other, failed) || failed != nil {
-				return
-			}
-		}
-	}
-}
-
-func precedes(order event.Order, a, b event.Event) bool {
-	if order == event.NewestFirst {
-		a, b = b, a
-	}
-	return event.Compare(a, b) < 0
+	return limited(lifeline.Merged(l.filter.Order, t.All(ctx, l.filter), t.All(ctx, target)), l.filter.Limit)
 }
 
 // limited yields so many events at most, all of them for 0.

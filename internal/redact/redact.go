@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -47,7 +48,7 @@ func New(patterns []string) (*Matcher, error) {
 			})
 			continue
 		}
-		for _, form := range []string{pattern, snake(pattern)} {
+		for _, form := range slices.Compact([]string{pattern, snake(pattern)}) {
 			parts = append(parts, strings.ReplaceAll(regexp.QuoteMeta(form), `\*`, ".*"))
 		}
 	}
