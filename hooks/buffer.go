@@ -134,19 +134,23 @@ func (b *buffer) close() error {
 }
 
 // mark is the column that ends a statement's own columns and begins those
-// that capture added.
+// that capture added. Its value is the origin of the row.
 const mark = "__mark"
 
-// split cuts the buffer at the mark. The mark itself is dropped. Rows in the
-// file belong to what capture added: a statement with columns of its own is
-// kept in memory.
-func (b *buffer) split() (own, added *buffer) {
+// split cuts the buffer at the mark, and returns the value of that in the first
+// row; nil without rows. Rows in the file belong to what capture added: a
+// statement with columns of its own is kept in memory.
+func (b *buffer) split() (own, added *buffer, origin any) {
 	for i, column := range b.columns {
-		if column.name == mark {
-			return b.cut(0, i), b.cut(i+1, len(b.columns))
+		if column.name != mark {
+			continue
 		}
+		if len(b.values) > 0 {
+			origin = b.values[0][i]
+		}
+		return b.cut(0, i), b.cut(i+1, len(b.columns)), origin
 	}
-	return b, &buffer{}
+	return b, &buffer{}, nil
 }
 
 // cut returns some of the columns. The rows in the file are cut when they are

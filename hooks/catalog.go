@@ -90,10 +90,11 @@ func postgresFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, er
 		if v[4] == true {
 			found.generated = append(found.generated, text(v[1]))
 		}
-		found.id, found.inherited = text(v[5]), v[6] == true
+		found.id, _ = v[5].(int64)
+		found.inherited, found.ruled = v[6] == true, v[7] == true
 	}, `SELECT c.relkind::text, a.attname::text, t.typname::text,
 			a.attidentity <> '' OR a.attgenerated = '' AND coalesce(pg_get_expr(d.adbin, d.adrelid) LIKE '%(%', false),
-			a.attgenerated <> '', c.oid::text, c.relkind = 'r' AND c.relhassubclass
+			a.attgenerated <> '', c.oid::int8, c.relkind = 'r' AND c.relhassubclass, c.relhasrules
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
 		CROSS JOIN LATERAL (
 			WITH RECURSIVE below AS (

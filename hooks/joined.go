@@ -62,7 +62,7 @@ func (s *statement) updateJoined(locked *locked) (outcome, error) {
 	} else {
 		q.WriteString("RETURNING ")
 	}
-	q.WriteString("1 AS " + s.table.quote(mark) + "," + s.dialect.row(s.table, s.tableName()) + s.place())
+	q.WriteString(s.origin() + "," + s.dialect.row(s.table, s.tableName()) + s.place())
 	own, rows, err := s.runQuery(s.ConnPool, q.SQL.String(), q.Vars)
 	if err != nil {
 		return outcome{}, err

@@ -29,6 +29,31 @@ func (s *statement) learn() error {
 	}
 }
 
+// origin is the column behind the mark, which says what PostgreSQL knows the
+// table of the row by, and elsewhere nothing.
+func (s *statement) origin() string {
+	id := "1"
+	if f := s.table.facts; s.dialect.documents && !f.composed && !f.inherited && !f.ruled {
+		id = s.tableName() + ".tableoid::int8"
+	}
+	return id + " AS " + s.table.quote(mark)
+}
+
+// settle goes on with what is known of the table that the rows came from, where
+// that is another one than the catalog said: the search_path is another, or
+// somebody put another table in its place.
+func (s *statement) settle(origin any) error {
+	id, ok := origin.(int64)
+	if known := s.table.facts; !ok || id == known.id || !s.dialect.documents || known.composed || known.inherited || known.ruled {
+		return nil
+	}
+	if other := s.tables.other(keyOf(s.db.Statement), id); other != nil && time.Since(other.learned) < s.Recheck {
+		s.table = other
+		return nil
+	}
+	return s.ask()
+}
+
 // ask asks the catalog.
 func (s *statement) ask() error {
 	known := *s.table

@@ -50,15 +50,19 @@ func (s *statement) apart(rows []*image) error {
 			continue
 		}
 		s.tables.forget()
-		err := fmt.Errorf("hooks: table %s has two rows with one key (%s), which the catalog had ruled out; roll back and try again",
-			s.table.quoted(), strings.Join(s.table.keys, ", "))
-		if s.dialect.documents {
-			_, spoiled := s.ConnPool.ExecContext(s.ctx, "ROLLBACK TO SAVEPOINT eventaudit_two_rows_with_one_key") // there is none
-			err = errors.Join(err, spoiled)
-		}
-		return err
+		return s.spoiled(fmt.Errorf("hooks: table %s has two rows with one key (%s), which the catalog had ruled out; roll back and try again",
+			s.table.quoted(), strings.Join(s.table.keys, ", ")))
 	}
 	return nil
+}
+
+// spoiled is for a statement that may have changed rows that it does not match.
+func (s *statement) spoiled(err error) error {
+	if s.dialect.documents {
+		_, spoiled := s.ConnPool.ExecContext(s.ctx, "ROLLBACK TO SAVEPOINT eventaudit_two_rows_with_one_key") // there is none
+		err = errors.Join(err, spoiled)
+	}
+	return err
 }
 
 // rowsBy reads the rows with these values in the columns, in chunks.

@@ -335,7 +335,7 @@ func (t *Table) rowType() string {
 		columns.WriteString(column + " " + t.types[column] + "\n")
 	}
 	version := sha256.Sum256([]byte(columns.String()))
-	return fmt.Sprintf("NULL::%s /* %s %x */", t.statement.table.quoted(), t.statement.table.facts.id, version[:8])
+	return fmt.Sprintf("NULL::%s /* %d %x */", t.statement.table.quoted(), t.statement.table.facts.id, version[:8])
 }
 
 // appendDocument appends a row as row_to_json would write it.

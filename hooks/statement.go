@@ -98,11 +98,11 @@ func (s *statement) tee(query, list string) (own, rows *buffer, err error) {
 
 // teed is the text of that.
 func (s *statement) teed(query, list string) string {
-	joint := " RETURNING 1 AS "
+	joint := " RETURNING "
 	if s.wantsRows {
-		joint = ", 1 AS "
+		joint = ", "
 	}
-	return s.marked(query + joint + s.table.quote(mark) + "," + list)
+	return s.marked(query + joint + s.origin() + "," + list)
 }
 
 // teeImages runs the statement and returns the rows that it wrote as changes;
@@ -170,8 +170,8 @@ func (s *statement) runQuery(conn gorm.ConnPool, text string, args []any) (own, 
 		return nil, nil, err
 	}
 	s.ran = true
-	own, rows = all.split()
-	return own, rows, nil
+	own, rows, origin := all.split()
+	return own, rows, s.settle(origin)
 }
 
 // runExec runs the app's statement in a form that returns none.

@@ -71,6 +71,8 @@ type facts struct {
 	// inherited says that other tables inherit from it, whose rows may have the
 	// same keys.
 	inherited bool
+	// ruled says that PostgreSQL may rewrite statements about the table.
+	ruled bool
 	// autoIncrement is the column of that kind, where the database has such.
 	autoIncrement string
 	// defaulted are the generated columns, and on SQLite also those that it
@@ -78,7 +80,7 @@ type facts struct {
 	defaulted []string
 	// id is what PostgreSQL knows the table by; one that is made anew has
 	// another.
-	id string
+	id int64
 	// generated are the columns that are computed from others.
 	generated []string
 	// made are the columns that PostgreSQL makes a value for, each time
@@ -209,6 +211,8 @@ type tables struct {
 	known atomic.Pointer[map[tableKey]*table]
 	mutex sync.Mutex
 	rules map[string]*columnRules
+	// others are the tables that the catalog of PostgreSQL told of, by its id.
+	others map[placed]*table
 }
 
 func (ts *tables) get(key tableKey) *table {
@@ -230,6 +234,30 @@ func (ts *tables) put(key tableKey, t *table) {
 		}
 	}
 	ts.known.Store(&grown)
+	if t.facts == nil || t.facts.id == 0 {
+		return
+	}
+	if ts.others == nil || len(ts.others) == maxOthers {
+		ts.others = map[placed]*table{}
+	}
+	ts.others[placed{key, t.facts.id}] = t
+}
+
+// placed is one of the tables that a name leads to.
+type placed struct {
+	key tableKey
+	id  int64
+}
+
+// maxOthers is how many tables are remembered for those that share a name, as
+// the ones of many tenants, or temporary ones, do.
+const maxOthers = 1024
+
+// other returns what was known of one of the tables that share a name.
+func (ts *tables) other(key tableKey, id int64) *table {
+	ts.mutex.Lock()
+	defer ts.mutex.Unlock()
+	return ts.others[placed{key, id}]
 }
 
 // forget drops everything the catalog said, after a change of the schema.
@@ -237,6 +265,7 @@ func (ts *tables) forget() {
 	ts.mutex.Lock()
 	defer ts.mutex.Unlock()
 	ts.known.Store(nil)
+	ts.others = nil
 }
 
 // rulesOf returns the rules of the table, with those of the model added.

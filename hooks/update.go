@@ -132,7 +132,7 @@ func (s *statement) updateReturningOld(parts map[string]string) (outcome, error)
 		s.ownReturning(q)
 		q.WriteByte(',')
 	}
-	q.WriteString("1 AS " + quote(mark) + "," + quote(old) + "." + quote(row) + "," + s.dialect.row(s.table, t) + s.place())
+	q.WriteString(s.origin() + "," + quote(old) + "." + quote(row) + "," + s.dialect.row(s.table, t) + s.place())
 	text := s.marked(q.SQL.String())
 	if joined == "" && !s.wantsRows {
 		s.table.texts.put(asked{text: s.query, old: true}, text)
@@ -142,7 +142,13 @@ func (s *statement) updateReturningOld(parts map[string]string) (outcome, error)
 
 // runReturningOld runs the one statement.
 func (s *statement) runReturningOld(text string) (outcome, error) {
+	keys := s.table.keys
 	own, both, err := s.runQuery(s.ConnPool, text, s.args)
+	if err == nil && !slices.Equal(keys, s.table.keys) {
+		s.tables.put(keyOf(s.db.Statement), s.table)
+		err = s.spoiled(fmt.Errorf("hooks: table %s is another one than before, with the key (%s); roll back and try again",
+			s.table.quoted(), strings.Join(s.table.keys, ", ")))
+	}
 	if err != nil {
 		return outcome{}, err
 	}
