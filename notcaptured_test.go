@@ -101,6 +101,16 @@ var notCaptured = map[string]uncaptured{
 		want:    []string{"created Product"},
 		changed: "SELECT count(*) FROM products WHERE price = 9",
 	},
+	"Virtual tables of SQLite": {
+		on: []testdb.Kind{testdb.SQLiteCgo, testdb.SQLitePure},
+		do: func(t *testing.T, _ *testdb.Database, db *gorm.DB) error {
+			must(t, db.Exec("CREATE VIRTUAL TABLE places USING rtree(id, west, east)"))
+			must(t, db.Table("places").Create([]columns{{"west": 1, "east": 2}, {"west": 3, "east": 4}}))
+			must(t, db.Table("places").Where("west = 1").Update("east", 9))
+			return db.Table("places").Where("west = 3").Delete(nil).Error
+		},
+		changed: "SELECT count(*) = (SELECT count(*) FROM places WHERE east = 9) FROM places",
+	},
 	"Functions and procedures": {
 		on: []testdb.Kind{testdb.Postgres},
 		do: func(t *testing.T, _ *testdb.Database, db *gorm.DB) error {

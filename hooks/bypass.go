@@ -16,7 +16,8 @@ import (
 )
 
 // Bypass says what happens to raw SQL that changes an audited table, which no
-// callback of GORM sees the rows of.
+// callback of GORM sees the rows of, and to all that changes a virtual table of
+// SQLite.
 type Bypass string
 
 // The policies for raw SQL.
@@ -32,8 +33,8 @@ const (
 	BypassRefuse Bypass = "refuse"
 )
 
-// ErrRefused says that raw SQL was not run, because it changes an audited
-// table and BypassRefuse is set.
+// ErrRefused says that SQL was not run, because it changes an audited table,
+// nothing captures that, and BypassRefuse is set.
 var ErrRefused = errors.New("eventaudit: raw SQL refused")
 
 func (b Bypass) validate() error {
@@ -80,37 +81,48 @@ func (c *capturer) watched(original func(*gorm.DB), unseen bool) func(*gorm.DB) 
 		}
 		if c.OnBypass != BypassIgnore && !event.AuditDisabled(stmt.Context) {
 			defer func() { stmt.ConnPool = pool }()
-			stmt.ConnPool = c.instead(db, parsed)
+			stmt.ConnPool = c.instead(db, pool, parsed, rawSQL)
 		}
 		original(db)
 	}
 }
 
-// instead returns the connection that the raw SQL is to go through.
-func (c *capturer) instead(db *gorm.DB, parsed script) gorm.ConnPool {
-	stmt := db.Statement
+// unseen is a way to write of which capture does not see the rows.
+type unseen struct {
+	// what happens, and what the app can do instead.
+	what, instead string
+}
+
+var (
+	rawSQL       = unseen{"raw SQL writes to an audited table and leaves no event", "write it through GORM's Create, Update or Delete"}
+	virtualTable = unseen{"a write to a virtual table leaves no event, because SQLite does not return its rows", "audit the table that it is made from"}
+)
+
+// instead returns the connection that the SQL is to go through.
+func (c *capturer) instead(db *gorm.DB, pool gorm.ConnPool, parsed script, way unseen) gorm.ConnPool {
+	ctx := db.Statement.Context
 	if parsed.opaque != "" {
-		c.bypasses.warn(stmt.Context, c.Logger, parsed.opaque, nil)
+		c.bypasses.warnOpaque(ctx, c.Logger, parsed.opaque)
 	}
 	found := c.bypassing(parsed)
 	if len(found) == 0 {
-		return stmt.ConnPool
+		return pool
 	}
-	if err := c.permitted(stmt.Context, found); err != nil {
-		return &refusing{stmt.ConnPool, c.replayer, err}
+	if err := c.permitted(ctx, found); err != nil {
+		return &refusing{pool, c.replayer, err}
 	}
 	switch c.OnBypass {
 	case BypassRefuse:
-		return &refusing{stmt.ConnPool, c.replayer, fmt.Errorf(
-			"%w: %s of audited table %s would leave no trace; write it through GORM's Create, Update or Delete, or run it with event.WithoutAudit(ctx) and record an event",
-			ErrRefused, found[0].verb, strings.Join(found[0].tables(), ", "))}
+		return &refusing{pool, c.replayer, fmt.Errorf(
+			"%w: %s of audited table %s would leave no trace; %s, or run it with event.WithoutAudit(ctx) and record an event",
+			ErrRefused, found[0].verb, strings.Join(found[0].tables(), ", "), way.instead)}
 	case BypassRecord:
-		return &recording{ConnPool: stmt.ConnPool, capturer: c, db: db, parsed: parsed, found: found}
+		return &recording{ConnPool: pool, capturer: c, db: db, parsed: parsed, found: found}
 	default:
 		for _, b := range found {
-			c.bypasses.warn(stmt.Context, c.Logger, b.verb, b.tables())
+			c.bypasses.warn(ctx, c.Logger, way, b)
 		}
-		return stmt.ConnPool
+		return pool
 	}
 }
 

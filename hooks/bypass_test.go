@@ -112,3 +112,59 @@ func TestAPanicGivesTheConnectionBack(t *testing.T) {
 type panicking struct{}
 
 func (panicking) Record(context.Context, ...event.Event) error { panic("recorder") }
+
+// SQLite does not return the rows of its virtual tables, so that what GORM
+// writes to them is like raw SQL.
+func TestVirtualTablesAreLikeRawSQL(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []hooks.Bypass{hooks.BypassIgnore, hooks.BypassWarn, hooks.BypassRecord, hooks.BypassRefuse} {
+		t.Run(string(policy), func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			var trail recorded
+			db := register(t, &trail, hooks.Options{OnBypass: policy, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			if err := db.WithContext(event.WithoutAudit(t.Context())).Exec("CREATE VIRTUAL TABLE places USING rtree(id, west, east)").Error; err != nil {
+				t.Fatal(err)
+			}
+			places := func() *gorm.DB { return db.Table("places") }
+			steps := []*gorm.DB{
+				places().Create([]map[string]any{{"west": 1, "east": 2}, {"west": 3, "east": 4}}),
+				places().Where("west = 1").Update("east", 9),
+				places().Where("west = 3").Delete(nil),
+				places().Where("west = 77").Delete(nil),
+			}
+			rows := []int64{2, 1, 1, 0}
+			for i, step := range steps {
+				switch {
+				case policy == hooks.BypassRefuse && !errors.Is(step.Error, hooks.ErrRefused):
+					t.Errorf("step %d: err = %v, want ErrRefused", i, step.Error)
+				case policy != hooks.BypassRefuse && (step.Error != nil || step.RowsAffected != rows[i]):
+					t.Errorf("step %d: %d rows, err = %v, want %d rows", i, step.RowsAffected, step.Error, rows[i])
+				}
+			}
+			var left []int
+			if err := places().Pluck("east", &left).Error; err != nil {
+				t.Fatal(err)
+			}
+			if want := map[bool]int{true: 0, false: 1}[policy == hooks.BypassRefuse]; len(left) != want || want == 1 && left[0] != 9 {
+				t.Errorf("east = %v, want %d row", left, want)
+			}
+			if warned := strings.Contains(log.String(), "a virtual table"); warned != (policy == hooks.BypassWarn) {
+				t.Errorf("log: %s", &log)
+			}
+			var payloads []string
+			for _, e := range trail {
+				payloads = append(payloads, e.Action+string(e.Payload))
+			}
+			want := ""
+			if policy == hooks.BypassRecord {
+				want = `bypassed{"verb":"INSERT","tables":["places"],"rows_affected":2} ` +
+					`bypassed{"verb":"UPDATE","tables":["places"],"rows_affected":1} ` +
+					`bypassed{"verb":"DELETE","tables":["places"],"rows_affected":1}`
+			}
+			if got := strings.Join(payloads, " "); got != want {
+				t.Errorf("events: %s, want %s", got, want)
+			}
+		})
+	}
+}

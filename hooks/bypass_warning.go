@@ -21,18 +21,19 @@ type warning struct{ source, verb, tables string }
 // maxWarnings bounds the memory. An app that gives more starts over.
 const maxWarnings = 1000
 
-func (w *warnings) warn(ctx context.Context, logger *slog.Logger, verb string, tables []string) {
-	this := warning{caller(), verb, strings.Join(tables, ",")}
-	if !w.first(this) {
-		return
+func (w *warnings) warn(ctx context.Context, logger *slog.Logger, way unseen, b bypass) {
+	if this := (warning{caller(), b.verb, strings.Join(b.tables(), ",")}); w.first(this) {
+		logger.WarnContext(ctx, way.what+"; "+way.instead+", or set on_bypass to record or refuse it",
+			"verb", this.verb, "tables", this.tables, "source", this.source)
 	}
-	if tables == nil {
+}
+
+// warnOpaque tells about raw SQL that may write to any table.
+func (w *warnings) warnOpaque(ctx context.Context, logger *slog.Logger, verb string) {
+	if this := (warning{caller(), verb, ""}); w.first(this) {
 		logger.WarnContext(ctx, "raw SQL runs code of the database; what it writes to audited tables leaves no event",
 			"verb", verb, "source", this.source)
-		return
 	}
-	logger.WarnContext(ctx, "raw SQL writes to an audited table and leaves no event; write it through GORM, or set on_bypass to record or refuse it",
-		"verb", verb, "tables", this.tables, "source", this.source)
 }
 
 // first reports whether the warning is new.

@@ -180,6 +180,9 @@ func (i *interceptor) run(ctx context.Context, query string, args []any, wantsRo
 	if err := s.learn(); err != nil {
 		return outcome{}, err
 	}
+	if s.table.facts.virtual {
+		return s.unseen()
+	}
 	done, err := s.execute()
 	if err != nil {
 		if s.ran {

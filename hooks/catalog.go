@@ -202,6 +202,7 @@ func sqliteFacts(ctx context.Context, conn gorm.ConnPool, t *table) (facts, erro
 			own := strings.EqualFold(x.table, t.name)
 			if text(v[2]) == "table" {
 				found.replaces = found.replaces || own && clauseReplaces(x.body)
+				found.virtual = found.virtual || own && strings.HasPrefix(x.body, "CREATE VIRTUAL TABLE ")
 				return
 			}
 			found.triggers = found.triggers || own

@@ -79,6 +79,20 @@ func (s *statement) execute() (outcome, error) {
 	return run()
 }
 
+// unseen runs a statement about a virtual table as if it were raw SQL.
+func (s *statement) unseen() (done outcome, err error) {
+	conn := s.ConnPool
+	if s.OnBypass != BypassIgnore {
+		conn = s.instead(s.db, conn, parseSQL(s.dialect.syntax, s.query), virtualTable)
+	}
+	if s.wantsRows {
+		done.own, err = fetch(s.ctx, conn, s.query, s.args, reading{keep: true})
+	} else {
+		done.result, err = conn.ExecContext(s.ctx, s.query, s.args...)
+	}
+	return done, err
+}
+
 // unknownStatementError says that another plugin put a statement of a kind
 // that cannot be captured in the place of GORM's own.
 type unknownStatementError struct{ verb string }

@@ -71,6 +71,10 @@ type facts struct {
 	// inherited says that other tables inherit from it, whose rows may have the
 	// same keys.
 	inherited bool
+	// virtual says that a module of SQLite keeps the rows: a text index, an
+	// R-tree. Updates and deletes of them cannot return rows, and inserts do not
+	// return the ids that they made.
+	virtual bool
 	// ruled says that PostgreSQL may rewrite statements about the table.
 	ruled bool
 	// autoIncrement is the column of that kind, where the database has such.
