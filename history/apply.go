@@ -7,6 +7,7 @@ import (
 	"reflect"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/eventaudit/eventaudit/hooks"
 	"github.com/eventaudit/eventaudit/internal/lifeline"
@@ -49,7 +50,7 @@ func (op Operation) run(tx *gorm.DB, t *target, table *hooks.Table) error {
 	statement := t.statement(tx)
 	switch op.Verb {
 	case Insert:
-		err = statement.Create(values).Error
+		err = overriding(statement).Create(values).Error
 	case Update:
 		err = table.Where(statement, key).UpdateColumns(values).Error
 	case Delete:
@@ -69,6 +70,33 @@ func (t *target) statement(tx *gorm.DB) *gorm.DB {
 		return tx.Table(name)
 	}
 	return tx.Model(t.newModel())
+}
+
+// overriding has PostgreSQL take the value of a column that is GENERATED ALWAYS
+// AS IDENTITY, which it would choose itself.
+func overriding(tx *gorm.DB) *gorm.DB {
+	if tx.Name() != "postgres" {
+		return tx
+	}
+	tx.ClauseBuilders = maps.Clone(tx.ClauseBuilders) // those of this session
+	tx.ClauseBuilders[clause.Values{}.Name()] = func(c clause.Clause, to clause.Builder) {
+		values, ok := c.Expression.(clause.Values)
+		if !ok || len(values.Values) != 1 { // not the one row
+			c.Build(to)
+			return
+		}
+		to.WriteByte('(')
+		for i, column := range values.Columns {
+			if i > 0 {
+				to.WriteByte(',')
+			}
+			to.WriteQuoted(column)
+		}
+		to.WriteString(") OVERRIDING SYSTEM VALUE VALUES (")
+		to.AddVar(to, values.Values[0]...)
+		to.WriteByte(')')
+	}
+	return tx
 }
 
 // newModel returns a new value of the model, nil where there is no model.
