@@ -102,8 +102,12 @@ func (r *rules) onBypass() hooks.Bypass {
 	return hooks.Bypass(r.config.OnBypass)
 }
 
-// keeps reports whether an event passes the rules about events.
+// keeps reports whether an event passes the rules about events. What is done to
+// the trail itself always does: nobody empties it without a trace.
 func (r *rules) keeps(ctx context.Context, e event.Event) bool {
+	if e.Category == event.CategoryAudit {
+		return true
+	}
 	return r.tracks(e.Category, e.Action) && (r.config.Skip == nil || !r.config.Skip(ctx, e))
 }
 

@@ -30,6 +30,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"path"
 	"time"
 
 	"github.com/eventaudit/eventaudit"
@@ -160,8 +162,12 @@ func (h *panel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.redirect(w, pathOf(r)+"/")
 		return
 	}
-	if _, pattern := h.routes.Handler(r); pattern == "" {
+	if _, pattern := h.routes.Handler(r); pattern == "" || path.Clean(r.URL.Path) != r.URL.Path { // it would lead out of the prefix
 		h.fail(w, r, errNoPage)
+		return
+	}
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil { // half a question has another answer
+		h.fail(w, r, &event.FieldError{Field: "address", Value: "", Reason: "cannot be read: " + err.Error()})
 		return
 	}
 	h.routes.ServeHTTP(w, r)

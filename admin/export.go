@@ -35,8 +35,9 @@ func (h *panel) export(w http.ResponseWriter, r *http.Request) error {
 		narrowing[paramText] = q.text
 	}
 	d := deed.Deed{Before: event.ActionExporting, After: event.ActionExported, Facts: map[string]any{"filter": narrowing, "format": name}}
+	begun := time.Now().Truncate(time.Microsecond)
 	_, err = deed.Record(r.Context(), h.audit, d, func() (n int64, err error) {
-		events := counted(r.Context(), h.all(r.Context(), q), &n)
+		events := counted(r.Context(), others(h.all(r.Context(), q), begun), &n)
 		return n, format.New(export.Options{Location: h.options.Location}).Export(out, events)
 	})
 	if err != nil && out.began {
@@ -60,9 +61,21 @@ func (h *panel) exportForm(w http.ResponseWriter, r *http.Request) (format strin
 	format = r.PostForm.Get("format")
 	r.PostForm.Del("format")
 	q, err = parseQuery(r.PostForm, h.now())
-	// Those that tell of the export are not in it.
-	q.filter = deed.Until(q.filter, time.Now())
 	return format, q, err
+}
+
+// others leaves out the events that tell of exports since that moment, as of
+// this one.
+func others(events iter.Seq2[event.Event, error], since time.Time) iter.Seq2[event.Event, error] {
+	return func(yield func(event.Event, error) bool) {
+		for e, err := range events {
+			own := err == nil && e.Category == event.CategoryAudit && !e.Timestamp.Before(since) &&
+				(e.Action == event.ActionExporting || e.Action == event.ActionExported)
+			if !own && !yield(e, err) {
+				return
+			}
+		}
+	}
 }
 
 // counted counts the events as they pass, and ends them when the client is gone.

@@ -189,3 +189,35 @@ func TestThePrefixItselfLeadsToThePanel(t *testing.T) {
 		t.Errorf("%d to %q", answer.Code, answer.Header().Get("Location"))
 	}
 }
+
+// A question that is only half understood is not answered, and no address leads
+// out of the prefix.
+func TestAddressesThatAreBroken(t *testing.T) {
+	t.Parallel()
+	app := open(t, testdb.SQLitePure, nil)
+	app.write(t, series(1)...)
+	for _, page := range []string{"?actor=a;b", "?actor=100%", "event?id=%zz"} {
+		path, query, _ := strings.Cut(page, "?")
+		r := get(path)
+		r.URL.RawQuery = query
+		if answer := app.ask(t, r); answer.Code != http.StatusBadRequest || !strings.Contains(answer.Body.String(), "cannot be read") {
+			t.Errorf("%s: %d", page, answer.Code)
+		}
+	}
+	for _, page := range []string{"/event?id=1", "./event?id=1", "x/../event?id=1"} {
+		answer := app.ask(t, get(page))
+		if answer.Code != http.StatusNotFound || answer.Header().Get("Location") != "" {
+			t.Errorf("%s: %d %v", page, answer.Code, answer.Header())
+		}
+	}
+}
+
+// Who asks only for the head of the tail does not wait for its end.
+func TestTheHeadOfTheTail(t *testing.T) {
+	t.Parallel()
+	app := open(t, testdb.SQLitePure, nil)
+	answer := app.ask(t, httptest.NewRequest(http.MethodHead, at("live"), nil))
+	if answer.Code != http.StatusOK || answer.Header().Get("Content-Type") != "text/event-stream" {
+		t.Errorf("%d %v", answer.Code, answer.Header())
+	}
+}

@@ -40,6 +40,10 @@ func (h *panel) live(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if r.Method == http.MethodHead { // there is no end to wait for
+		w.Header().Set("Content-Type", "text/event-stream")
+		return nil
+	}
 	select {
 	case h.tails.places <- struct{}{}:
 		defer func() { <-h.tails.places }()

@@ -85,6 +85,29 @@ func TestASearchIsExported(t *testing.T) {
 	}
 }
 
+// The clock of a server may be ahead. What the page has is exported.
+func TestEventsAheadAreExported(t *testing.T) {
+	t.Parallel()
+	app := open(t, testdb.SQLitePure, nil)
+	ahead := series(1)
+	ahead[0].Timestamp = time.Now().Add(2 * time.Minute)
+	app.write(t, ahead...)
+	yesterday := time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
+	for _, form := range []url.Values{{"format": {"jsonl"}}, {"format": {"jsonl"}, "from": {yesterday}}, {"format": {"jsonl"}, "q": {ahead[0].ID}}} {
+		answer := app.ask(t, post("export", form))
+		if lines := strings.Count(answer.Body.String(), "\n"); answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), ahead[0].ID) || lines > 7 {
+			t.Errorf("%v: %d %s", form, answer.Code, answer.Body)
+		}
+		if own := strings.Count(answer.Body.String(), event.ActionExporting); own != strings.Count(answer.Body.String(), event.ActionExported) {
+			t.Errorf("%v has its own beginning: %s", form, answer.Body)
+		}
+	}
+	later := url.Values{"format": {"csv"}, "from": {time.Now().UTC().AddDate(0, 0, 3).Format(time.DateOnly)}}
+	if answer := app.ask(t, post("export", later)); answer.Code != http.StatusOK || strings.Count(answer.Body.String(), "\n") != 1 {
+		t.Errorf("%d %s", answer.Code, answer.Body)
+	}
+}
+
 // failing is a repository that breaks off.
 type failing struct{ *memrepo.Repository }
 

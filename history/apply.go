@@ -85,16 +85,11 @@ func overriding(tx *gorm.DB) *gorm.DB {
 			c.Build(to)
 			return
 		}
-		to.WriteByte('(')
+		columns := make([]any, len(values.Columns))
 		for i, column := range values.Columns {
-			if i > 0 {
-				to.WriteByte(',')
-			}
-			to.WriteQuoted(column)
+			columns[i] = column
 		}
-		to.WriteString(") OVERRIDING SYSTEM VALUE VALUES (")
-		to.AddVar(to, values.Values[0]...)
-		to.WriteByte(')')
+		clause.Expr{SQL: "? OVERRIDING SYSTEM VALUE VALUES ?", Vars: []any{columns, values.Values[0]}}.Build(to)
 	}
 	return tx
 }

@@ -39,6 +39,9 @@ type dialect struct {
 	// the transaction. Both may be empty.
 	hold    func(quoted []string) string
 	release string
+	// permit gives those who may use a table the same privileges for another,
+	// where they do not go by its name.
+	permit func(from, to string) string
 }
 
 func dialectOf(name string) (dialect, error) {

@@ -7,6 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/internal/fieldindex"
 	"github.com/eventaudit/eventaudit/repository/sqlrepo"
 )
@@ -70,7 +71,8 @@ func dropEventTable(db *gorm.DB) error {
 		}
 		return d.holding(ctx, conn, []string{sqlrepo.Table}, func() error {
 			table := d.quoted(sqlrepo.Table)
-			n, err := count(ctx, conn, table)
+			n, err := count(ctx, conn, table+" WHERE NOT ("+d.quoted("category")+" = '"+event.CategoryAudit+"' AND "+
+				d.quoted("action")+" IN ('"+event.ActionClearing+"','"+event.ActionCleared+"'))") // a clear leaves those
 			if err != nil {
 				return err
 			}
@@ -82,7 +84,7 @@ func dropEventTable(db *gorm.DB) error {
 	})
 }
 
-func count(ctx context.Context, conn gorm.ConnPool, quoted string) (n int64, err error) {
-	err = conn.QueryRowContext(ctx, "SELECT count(*) FROM "+quoted).Scan(&n)
+func count(ctx context.Context, conn gorm.ConnPool, from string) (n int64, err error) {
+	err = conn.QueryRowContext(ctx, "SELECT count(*) FROM "+from).Scan(&n)
 	return n, err
 }

@@ -40,6 +40,15 @@ func postgres() dialect {
 		hold: func(tables []string) string {
 			return "LOCK TABLE " + strings.Join(tables, ", ") + " IN ACCESS EXCLUSIVE MODE"
 		},
+		permit: func(from, to string) string {
+			return `DO $do$ DECLARE held record; BEGIN
+				FOR held IN SELECT a.* FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid = '"` + from + `"'::regclass AND a.grantee <> c.relowner LOOP
+					EXECUTE 'GRANT ' || held.privilege_type || ' ON "` + to + `" TO '
+						|| CASE held.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(held.grantee)) END
+						|| CASE WHEN held.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END;
+				END LOOP;
+			END $do$`
+		},
 	}
 }
 

@@ -88,6 +88,11 @@ func (t takeover) run(ctx context.Context, conn gorm.ConnPool, columns []string)
 		if err := t.dialect.createIndexes(ctx, conn, sorted, fieldindex.Default(t.dialect.name)); err != nil {
 			return err
 		}
+		if t.dialect.permit != nil {
+			if err := execute(ctx, conn, t.dialect.permit(sqlrepo.Table, sorted)); err != nil {
+				return err
+			}
+		}
 		return execute(ctx, conn, t.rename(sqlrepo.Table, ancestor), t.rename(sorted, sqlrepo.Table))
 	})
 	if err != nil {

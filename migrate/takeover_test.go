@@ -301,3 +301,42 @@ func TestTakeoverRefusesWhatItCannotConvert(t *testing.T) {
 		})
 	}
 }
+
+// Who might use the ancestor's table may use the new one.
+func TestTakeoverKeepsPrivileges(t *testing.T) {
+	t.Parallel()
+	s := testdb.New(t, testdb.Postgres)
+	populate(t, s, 3)
+	db := s.Open(t)
+	role := fmt.Sprint("eventaudit_app_", time.Now().UnixNano())
+	run(t, db, "CREATE ROLE "+role)
+	t.Cleanup(func() {
+		run(t, db, "DROP OWNED BY "+role)
+		run(t, db, "DROP ROLE "+role)
+	})
+	run(t, db, "GRANT INSERT, SELECT ON event_audit_event TO "+role)
+	run(t, db, "GRANT SELECT ON event_audit_event TO PUBLIC")
+	run(t, db, "GRANT UPDATE ON event_audit_event TO "+role+" WITH GRANT OPTION")
+	privileges := func() (held string) {
+		if err := db.Raw("SELECT relacl::text FROM pg_class WHERE oid = 'event_audit_event'::regclass").Scan(&held).Error; err != nil {
+			t.Fatal(err)
+		}
+		return held
+	}
+	before := privileges()
+	up(t, db)
+	if after := privileges(); after != before {
+		t.Errorf("the privileges are %s, were %s", after, before)
+	}
+	err := db.Transaction(func(tx *gorm.DB) error {
+		run(t, tx, "SET LOCAL ROLE "+role)
+		write(t, tx)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(stored(t, db)); n != 4 {
+		t.Errorf("%d events are there, want 4", n)
+	}
+}

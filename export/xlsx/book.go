@@ -118,10 +118,12 @@ func (b *book) add(e *event.Event) error {
 	return b.write()
 }
 
-// cell returns the value as a date or a text, nil for an empty cell.
+// cell returns the value as a date or a text, nil for an empty cell. Dates are
+// cut to the milliseconds that are shown: rounded, the last one of a day would
+// be of the next.
 func (b *book) cell(value any) (any, error) {
 	if at, ok := value.(time.Time); ok && b.options.TimeFormat == "" && at.Year() >= 1901 {
-		return excelize.Cell{StyleID: b.dates, Value: b.options.In(at)}, nil
+		return excelize.Cell{StyleID: b.dates, Value: b.options.In(at.Truncate(time.Millisecond))}, nil
 	}
 	text, err := b.options.Cell(value)
 	if err != nil || text == "" {

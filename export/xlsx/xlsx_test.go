@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -61,6 +62,27 @@ func rows(t *testing.T, file *excelize.File, sheet string) [][]string {
 		t.Fatal(err)
 	}
 	return rows
+}
+
+// The last moment of a day is of that day.
+func TestDatesAreNotRounded(t *testing.T) {
+	t.Parallel()
+	last := time.Date(9999, time.December, 31, 23, 59, 59, 999_999_000, time.UTC)
+	for _, at := range []time.Time{last, time.Date(2026, time.March, 1, 23, 59, 59, 999_600_000, time.UTC), noon} {
+		file := exported(t, xlsx.Exporter{}, all(event.Event{ID: "1", Category: "c", Action: "a", Timestamp: at}))
+		raw, err := file.GetRows("Events", excelize.Options{RawCellValue: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		days, err := strconv.ParseFloat(raw[1][slices.Index(raw[0], "timestamp")], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := time.UnixMilli(int64(math.Round((days - 25569) * 24 * 60 * 60 * 1000))).UTC() // 25569 is 1970-01-01
+		if want := at.Truncate(time.Millisecond); !got.Equal(want) {
+			t.Errorf("%v is %v, want %v", at, got, want)
+		}
+	}
 }
 
 func TestCells(t *testing.T) {

@@ -51,12 +51,12 @@ func (a *app) read() (eventaudit.Config, error) {
 }
 
 // connect opens the app's database.
-func (a *app) connect() (*gorm.DB, error) {
+func (a *app) connect(create bool) (*gorm.DB, error) {
 	url := a.database
 	if url == "" {
 		url = os.Getenv("DATABASE_URL")
 	}
-	return openDatabase(url)
+	return openDatabase(url, create)
 }
 
 // with runs the work on the trail and closes everything afterwards.
@@ -65,7 +65,7 @@ func (a *app) with(ctx context.Context, work func(ctx context.Context, t *trail)
 	if err != nil {
 		return err
 	}
-	db, err := a.connect()
+	db, err := a.connect(false)
 	if err != nil {
 		return err
 	}

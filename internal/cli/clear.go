@@ -52,7 +52,7 @@ The removal is itself recorded: who, which events, how many.`,
 }
 
 func (t *trail) wouldClear(ctx context.Context, filter event.Filter) error {
-	n, err := repository.Count(ctx, t.Repository(), filter)
+	n, err := repository.Count(ctx, t.Repository(), deed.Until(filter, time.Now()))
 	if err != nil {
 		return err
 	}

@@ -267,6 +267,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"history", "Order", "17", "--end-date="}, `"--end-date"`},
 		{[]string{"history", "", "17"}, "MODEL"},
 		{[]string{"history", "Order", ""}, "ID"},
+		{[]string{"export", "--output="}, `output "" is missing`},
+		{[]string{"events", "create", "--category=custom", "--action=user_show"}, "ignore.actions"},
 		{[]string{"outbox", "retry"}, "--all"},
 		{[]string{"outbox", "discard"}, "arg"},
 		{[]string{"--config=none.yml", "events", "list"}, "none.yml"},
@@ -275,9 +277,12 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%v: exit code %d, %q; want 2 and %q", c.args, got.code, got.err, c.says)
 		}
 	}
-	for _, database := range []string{"", "oracle://user:secret@host/db", "mysql://user:sec%ret@host/db", "mysql:root:secret", "secret"} {
+	for _, database := range []string{
+		"", "oracle://user:secret@host/db", "mysql://user:sec%ret@host/db", "mysql:root:secret", "secret",
+		"host=localhost user=gorm password=secret dbname=gorm port=9920", "password=secret options=-csearch_path:app", "sqlite:", "sqlite:?mode=memory",
+	} {
 		got := call(t, database, "events", "list")
-		if got.code != 2 || strings.Contains(got.err, "secret@") || !strings.Contains(got.err, "database") {
+		if got.code != 2 || strings.Contains(got.err, "secret") || !strings.Contains(got.err, "database") {
 			t.Errorf("database %q: exit code %d, %s", database, got.code, got.err)
 		}
 	}
@@ -316,6 +321,35 @@ func TestHelpAndVersion(t *testing.T) {
 	} {
 		if got := callWith(t, "", c.args...); got.code != 0 || !strings.Contains(got.out, c.says) {
 			t.Errorf("%v: exit code %d, %q", c.args, got.code, got.out)
+		}
+	}
+}
+
+// A path may have what means something else in the address of a file, and only
+// a migration makes one.
+func TestFilesOfSQLite(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a#1.db", "a%20b.db", "ä b.db", "plain.db"} {
+		folder := t.TempDir()
+		path := filepath.Join(folder, name)
+		for _, args := range [][]string{{"migrate", "status"}, {"events", "list"}, {"migrate", "down"}} {
+			if got := call(t, "sqlite:"+path, args...); got.code != 1 {
+				t.Errorf("%v of a file that is not there: exit code %d, %s", args, got.code, got.err)
+			}
+		}
+		if made, err := os.ReadDir(folder); err != nil || len(made) > 0 {
+			t.Errorf("there are %v (%v), want nothing", made, err)
+		}
+		done(t, "sqlite:"+path, "migrate", "up")
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+		for _, address := range []string{"sqlite:" + path, "sqlite://" + path, "sqlite:" + path + "?_txlock=immediate"} {
+			done(t, address, "events", "create", "--category=custom", "--action=seen")
+		}
+		done(t, "sqlite:file:"+strings.NewReplacer("%", "%25", "#", "%23").Replace(path)+"?mode=rwc", "events", "create", "--category=custom", "--action=seen")
+		if n := strings.Count(done(t, "sqlite:"+path, "events", "list"), "seen"); n != 4 {
+			t.Errorf("%s has %d events, want 4", name, n)
 		}
 	}
 }

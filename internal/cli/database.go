@@ -13,16 +13,17 @@ import (
 	"github.com/eventaudit/eventaudit/event"
 )
 
-// openDatabase opens the database that the URL names.
-func openDatabase(address string) (*gorm.DB, error) {
-	dialector, err := dialectorFor(address)
+// openDatabase opens the database that the URL names. A file that is not there
+// is made only if it is to be created.
+func openDatabase(address string, create bool) (*gorm.DB, error) {
+	dialector, err := dialectorFor(address, create)
 	if err != nil {
 		return nil, misused(err)
 	}
 	return gorm.Open(dialector, &gorm.Config{Logger: logger.Discard})
 }
 
-func dialectorFor(address string) (gorm.Dialector, error) {
+func dialectorFor(address string, create bool) (gorm.Dialector, error) {
 	scheme, rest, found := strings.Cut(address, ":")
 	switch {
 	case address == "":
@@ -32,10 +33,24 @@ func dialectorFor(address string) (gorm.Dialector, error) {
 	case scheme == "mysql" || scheme == "mariadb":
 		return mysqlDialector(address)
 	case found && (scheme == "sqlite" || scheme == "sqlite3"):
-		return sqliteDialector(strings.TrimPrefix(rest, "//")), nil
+		file, err := sqliteFile(strings.TrimPrefix(rest, "//"), create)
+		if err != nil {
+			return nil, err
+		}
+		return sqliteDialector(file), nil
 	}
-	// The rest is not shown: it may hold a password.
-	return nil, &event.FieldError{Field: "database", Value: scheme + ":…", Reason: "begins with none of postgres://, mysql:// and sqlite:; use one of these"}
+	// The rest is not shown: it may hold a password. So may the beginning of what
+	// is no URL.
+	shown := "…"
+	if found && isScheme(scheme) {
+		shown = scheme + ":…"
+	}
+	return nil, &event.FieldError{Field: "database", Value: shown, Reason: "begins with none of postgres://, mysql:// and sqlite:; use one of these"}
+}
+
+// isScheme reports whether a URL may begin with this, see RFC 3986, section 3.1.
+func isScheme(text string) bool {
+	return text != "" && strings.Trim(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
 // mysqlDialector translates the URL into the driver's own format. Rows are
@@ -64,10 +79,22 @@ func mysqlDialector(address string) (gorm.Dialector, error) {
 	return gormmysql.New(gormmysql.Config{DSNConfig: cfg}), nil
 }
 
-// withOption adds an option of a SQLite driver to the path.
-func withOption(path, option string) string {
-	if strings.Contains(path, "?") {
-		return "file:" + path + "&" + option
+// sqliteFile returns the URI of a database, with room for one option more. What
+// the path has behind a question mark are options already.
+func sqliteFile(path string, create bool) (uri string, err error) {
+	path, options, _ := strings.Cut(path, "?")
+	file, whole := strings.CutPrefix(path, "file:")
+	if file == "" {
+		return "", &event.FieldError{Field: "database", Value: "sqlite:", Reason: "names no file; use sqlite:app.db, for example"}
 	}
-	return "file:" + path + "?" + option
+	if !whole { // a path and no URI
+		file = strings.NewReplacer("%", "%25", "#", "%23").Replace(file)
+	}
+	if !create && !strings.Contains(options, "mode=") && file != ":memory:" {
+		options = strings.TrimPrefix(options+"&mode=rw", "&")
+	}
+	if options != "" {
+		options += "&"
+	}
+	return "file:" + file + "?" + options, nil
 }

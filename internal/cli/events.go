@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/eventaudit/eventaudit"
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/export"
 	"github.com/eventaudit/eventaudit/repository"
@@ -147,6 +149,9 @@ command. An id that is there already stays as it is.`,
 				return misused(err)
 			}
 			return a.with(c.Context(), func(ctx context.Context, t *trail) error {
+				if err := ignored(t.Config(), e); err != nil {
+					return misused(err)
+				}
 				if err := t.Record(ctx, e); err != nil {
 					return err
 				}
@@ -159,6 +164,26 @@ command. An id that is there already stays as it is.`,
 	c.Flags().StringVar(&result, "result", "", "the result, as `JSON`")
 	fieldFlags(c.Flags(), &like)
 	return c
+}
+
+// ignored is an error where the settings would not let the event be recorded.
+func ignored(cfg eventaudit.Config, e event.Event) error {
+	ignore := func(field, value, setting string) error {
+		return &event.FieldError{Field: field, Value: value, Reason: "is not recorded, says the setting " + setting + "; use another one, or change the setting"}
+	}
+	switch {
+	case e.Category == event.CategoryAudit:
+		return nil
+	case slices.Contains(cfg.Ignore.Categories, e.Category):
+		return ignore("category", e.Category, "ignore.categories")
+	case slices.Contains(cfg.Ignore.Actions, e.Action):
+		return ignore("action", e.Action, "ignore.actions")
+	case e.Category == event.CategoryModel && !cfg.TrackModels:
+		return ignore("category", e.Category, "track_models")
+	case e.Category == event.CategoryAction && !cfg.TrackActions:
+		return ignore("category", e.Category, "track_actions")
+	}
+	return nil
 }
 
 // document returns the JSON that a flag gives, nil for none.

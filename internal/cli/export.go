@@ -62,6 +62,9 @@ The export is itself recorded: who, which events, how many.`,
 
 // prepare checks the flags and returns the exporter.
 func (e *exporting) prepare() (export.Exporter, error) {
+	if e.output == "" {
+		return nil, &event.FieldError{Field: "output", Value: "", Reason: "is missing; name a file, or - for standard output"}
+	}
 	if e.format == "" {
 		e.format = "csv"
 		if extension := strings.TrimPrefix(filepath.Ext(e.output), "."); extension != "" {

@@ -177,6 +177,40 @@ func TestClear(t *testing.T) {
 	})
 }
 
+// What lies ahead stays, and is not counted.
+func TestClearAnnouncesWhatItRemoves(t *testing.T) {
+	t.Parallel()
+	url, db := newDatabase(t, testdb.SQLiteCgo)
+	ahead := event.Event{ID: "ahead", Category: "custom", Action: "planned", Timestamp: time.Now().Add(time.Hour)}
+	fill(t, db, append(days(), ahead)...)
+	if got := call(t, url, "clear"); !strings.Contains(got.err, "21 events would be removed") {
+		t.Error(got.err)
+	}
+	if got := call(t, url, "clear", "--confirm"); got.code != 0 || !strings.Contains(got.err, "21 events removed") {
+		t.Error(got.err)
+	}
+	if n := len(stored(t, db, event.Filter{Action: "planned"})); n != 1 {
+		t.Errorf("%d events are left, want the one ahead", n)
+	}
+}
+
+// No setting keeps it out of the trail.
+func TestAClearLeavesATraceWhateverIsIgnored(t *testing.T) {
+	url, db := newDatabase(t, testdb.SQLiteCgo)
+	t.Setenv("EVENT_AUDIT_IGNORE_ACTIONS", "clearing,cleared")
+	t.Setenv("EVENT_AUDIT_IGNORE_CATEGORIES", "audit")
+	fill(t, db, days()...)
+	done(t, url, "clear", "--confirm")
+	var left []string
+	for _, e := range stored(t, db, event.Filter{}) {
+		left = append(left, e.Action)
+	}
+	if want := []string{event.ActionClearing, event.ActionCleared}; !slices.Equal(left, want) {
+		t.Errorf("%q are left, want %q", left, want)
+	}
+	done(t, url, "migrate", "down", "100")
+}
+
 // What has not begun yet has nothing to remove: that is said first.
 func TestClearOfTheFuture(t *testing.T) {
 	t.Parallel()

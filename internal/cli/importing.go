@@ -23,8 +23,8 @@ func newImport(a *app) *cobra.Command {
 		Long: `Import reads JSON Lines or a JSON array of events, as export and the Python
 ancestor write them, - from standard input. Events that are there already, by
 their id, are passed over, so that an import may be repeated. A line that is no
-event, or that could not be kept as it is, is reported by its number, and the
-others are imported; the exit code is 1 then. The import is itself recorded.`,
+event, that could not be kept as it is or that the repository refuses is reported
+by its number, and the others are imported; the exit code is 1 then. The import is itself recorded.`,
 		Example: "  eventaudit import trail.jsonl",
 		RunE: func(c *cobra.Command, args []string) error {
 			in, err := a.input(args[0])
@@ -67,6 +67,7 @@ type importer struct {
 	trail   *trail
 	report  io.Writer
 	batch   []event.Event
+	where   []string // each of them is
 	taken   int64
 	refused int
 }
@@ -215,24 +216,58 @@ func (l *lineCounter) at(offset int64) int {
 func (i *importer) take(where string, text []byte) error {
 	e, err := parseEvent(text)
 	if err != nil {
-		i.refused++
-		_, err := fmt.Fprintf(i.report, "%s: %s\n", where, plain.Text(err.Error()))
-		return err
+		return i.refuse(where, err)
 	}
-	if i.batch = append(i.batch, e); len(i.batch) < batchSize {
+	i.batch, i.where = append(i.batch, e), append(i.where, where)
+	if len(i.batch) < batchSize {
 		return nil
 	}
 	return i.flush()
+}
+
+// refuse reports an event that is not stored.
+func (i *importer) refuse(where string, why error) error {
+	i.refused++
+	_, err := fmt.Fprintf(i.report, "%s: %s\n", where, plain.Text(why.Error()))
+	return err
 }
 
 func (i *importer) flush() error {
 	if len(i.batch) == 0 {
 		return nil
 	}
+	defer func() { i.batch, i.where = i.batch[:0], i.where[:0] }()
 	err := i.trail.Repository().Write(i.ctx, i.batch...)
 	if err == nil {
 		i.taken += int64(len(i.batch))
+		return nil
 	}
-	i.batch = i.batch[:0]
-	return err
+	return i.oneByOne(err)
+}
+
+// oneByOne stores the events of a batch that was refused as a whole. Where none
+// of them is stored it is the repository that fails.
+func (i *importer) oneByOne(whole error) error {
+	refused := map[int]error{}
+	for n, e := range i.batch {
+		if err := i.trail.Repository().Write(i.ctx, e); err != nil {
+			refused[n] = err
+		}
+		if err := i.ctx.Err(); err != nil {
+			return err
+		}
+	}
+	if len(refused) == len(i.batch) {
+		return fmt.Errorf("%s and what follows: %w", i.where[0], whole)
+	}
+	i.taken += int64(len(i.batch) - len(refused))
+	for n, where := range i.where {
+		if refused[n] == nil {
+			continue
+		}
+		if err := i.refuse(where, refused[n]); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -170,3 +170,24 @@ func TestImportKeeps(t *testing.T) {
 		t.Errorf("imported %q, %s, %q", e.Actor, e.Payload, e.Meta)
 	}
 }
+
+// An event that the database has no room for keeps no other one out.
+func TestImportOfWhatTheDatabaseRefuses(t *testing.T) {
+	t.Parallel()
+	url, db := newDatabase(t, testdb.MariaDB)
+	line := func(id, payload string) string {
+		return `{"id":"` + id + `","category":"c","action":"a","timestamp":"2024-01-01T00:00:00Z","payload":"` + payload + `"}` + "\n"
+	}
+	all := line("1", "x") + line("2", strings.Repeat("x", 17<<20)) + line("3", "x") // its max_allowed_packet is 16 MiB
+	got := callWith(t, all, "--database="+url, "import", "-")
+	if got.code != 1 || !strings.Contains(got.err, "line 2: ") || strings.Contains(got.err, "line 1") || !strings.Contains(got.err, "2 events read, 1 lines refused") {
+		t.Errorf("exit code %d, %.500s", got.code, got.err)
+	}
+	if n := len(stored(t, db, event.Filter{Category: "c"})); n != 2 {
+		t.Errorf("%d events are stored, want 2", n)
+	}
+	got = callWith(t, line("4", strings.Repeat("x", 17<<20)), "--database="+url, "import", "-")
+	if got.code != 1 || !strings.Contains(got.err, "line 1 and what follows: ") {
+		t.Errorf("exit code %d, %.500s", got.code, got.err)
+	}
+}

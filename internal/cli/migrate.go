@@ -23,26 +23,27 @@ run once, in order, and several programs may start one at the same time.`,
 		&cobra.Command{
 			Use: "up", Short: "Run the migrations that have not run yet", Args: cobra.NoArgs,
 			Long: "Up runs the migrations that have not run yet, then lists all. Where all have\nrun it changes nothing.",
-			RunE: func(c *cobra.Command, _ []string) error { return a.migrating(c, migrate.Up) },
+			RunE: func(c *cobra.Command, _ []string) error { return a.migrating(c, true, migrate.Up) },
 		},
 		&cobra.Command{
 			Use: "down [STEPS]", Short: "Undo the last migrations, one without STEPS", Args: cobra.MaximumNArgs(1),
 			Long: `Down undoes the last migrations that have run, as many as STEPS says, one
-without it. It drops no table that holds events: it fails instead.`,
+without it. It drops no table that holds events, but for those that tell of
+clear: it fails instead.`,
 			Example: "  eventaudit migrate down 1",
 			RunE: func(c *cobra.Command, args []string) error {
 				steps, err := stepsOf(args)
 				if err != nil {
 					return err
 				}
-				return a.migrating(c, func(db *gorm.DB) error { return migrate.Down(db, steps) })
+				return a.migrating(c, false, func(db *gorm.DB) error { return migrate.Down(db, steps) })
 			},
 		},
 		&cobra.Command{
 			Use: "status", Short: "List the migrations, with those that have run", Args: cobra.NoArgs,
 			Long: "Status lists the migrations in order, each as applied or pending. It changes\nnothing.",
 			RunE: func(c *cobra.Command, _ []string) error {
-				return a.onDatabase(c, func(db *gorm.DB) error { return a.listMigrations(db) })
+				return a.onDatabase(c, false, func(db *gorm.DB) error { return a.listMigrations(db) })
 			},
 		},
 	)
@@ -61,8 +62,8 @@ func stepsOf(args []string) (int, error) {
 }
 
 // migrating runs the migration and lists what has run afterwards.
-func (a *app) migrating(c *cobra.Command, migration func(*gorm.DB) error) error {
-	return a.onDatabase(c, func(db *gorm.DB) error {
+func (a *app) migrating(c *cobra.Command, create bool, migration func(*gorm.DB) error) error {
+	return a.onDatabase(c, create, func(db *gorm.DB) error {
 		if err := migration(db); err != nil {
 			return err
 		}
@@ -71,8 +72,8 @@ func (a *app) migrating(c *cobra.Command, migration func(*gorm.DB) error) error 
 }
 
 // onDatabase runs the work on the app's database, without the plugin.
-func (a *app) onDatabase(c *cobra.Command, work func(*gorm.DB) error) error {
-	db, err := a.connect()
+func (a *app) onDatabase(c *cobra.Command, create bool, work func(*gorm.DB) error) error {
+	db, err := a.connect(create)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,6 @@ import (
 )
 
 // sqliteDialector waits ten seconds while another process writes to the file.
-func sqliteDialector(path string) gorm.Dialector {
-	return sqlite.Open(withOption(path, "_busy_timeout=10000"))
+func sqliteDialector(file string) gorm.Dialector {
+	return sqlite.Open(file + "_busy_timeout=10000")
 }
