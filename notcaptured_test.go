@@ -111,6 +111,42 @@ var notCaptured = map[string]uncaptured{
 		},
 		changed: "SELECT count(*) = (SELECT count(*) FROM places WHERE east = 9) FROM places",
 	},
+	"Keys from a function that returns another one each time": {
+		on: []testdb.Kind{testdb.SQLiteCgo, testdb.SQLitePure, testdb.MariaDB},
+		do: func(t *testing.T, d *testdb.Database, db *gorm.DB) error {
+			must(t, db.Create(&[]Document{{ID: "x"}, {ID: "y"}}))
+			function := "hex(randomblob(8))"
+			if d.Kind() == testdb.MariaDB {
+				function = "UUID()"
+				as, _ := use(t, openWithoutReturning(t, d, &gorm.Config{}))
+				if err := as.Model(&Document{}).Create(map[string]any{"id": gorm.Expr(function)}).Error; err == nil {
+					t.Error("the insert without RETURNING was captured")
+				}
+				if err := db.Model(&Document{}).Where("id = 'x'").Update("id", gorm.Expr(function)).Error; err == nil {
+					t.Error("the update of one row was captured")
+				}
+			}
+			if err := db.Model(&Document{}).Where("1 = 1").Update("id", gorm.Expr(function)).Error; err == nil {
+				t.Error("the update was captured")
+			}
+			return nil
+		},
+		want:    []string{"created Document", "created Document"},
+		changed: "SELECT count(*) FROM documents WHERE id = 'x'",
+	},
+	"Views of MariaDB and MySQL": {
+		on: []testdb.Kind{testdb.MariaDB},
+		do: func(t *testing.T, _ *testdb.Database, db *gorm.DB) error {
+			must(t, db.Exec("CREATE VIEW cheap AS SELECT * FROM products WHERE price < 100"))
+			must(t, db.Table("cheap").Create(columns{"sku": "b", "price": 2}))
+			if err := db.Table("cheap").Where("sku = 'b'").Update("price", 3).Error; err == nil {
+				t.Error("the update was captured")
+			}
+			return db.Table("cheap").Where("sku = 'b'").Delete(nil).Error
+		},
+		want:    []string{"created cheap", "deleted cheap"},
+		changed: "SELECT count(*) FROM products WHERE sku = 'a'",
+	},
 	"Functions and procedures": {
 		on: []testdb.Kind{testdb.Postgres},
 		do: func(t *testing.T, _ *testdb.Database, db *gorm.DB) error {

@@ -69,6 +69,9 @@ func fetchPrepared(ctx context.Context, conn gorm.ConnPool, text string, args []
 
 func readAll(rows *sql.Rows, how reading) (b *buffer, err error) {
 	defer func() {
+		if ended := rows.Err(); err != nil && ended != nil {
+			err = ended // as when the context of the transaction has ended
+		}
 		if closing := rows.Close(); err == nil {
 			err = closing
 		}

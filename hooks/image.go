@@ -33,6 +33,8 @@ type images struct {
 	*layout
 	types []string // of the columns; empty where rows are documents
 	rows  []image
+	// texts says that texts are keys as they are.
+	texts bool
 	// encode and memory make cells of values.
 	encode func(into []byte, value any, typeName string) []byte
 	memory []byte
@@ -53,7 +55,7 @@ func (c *capturer) imagesOf(t *table, b *buffer) (*images, error) {
 			types[i] = declared
 		}
 	}
-	set := &images{layout: c.layoutOf(t, names), types: types, rows: make([]image, len(b.values)), encode: c.dialect.encode}
+	set := &images{layout: c.layoutOf(t, names), types: types, rows: make([]image, len(b.values)), texts: c.dialect.writeLock, encode: c.dialect.encode}
 	cells := make([][]byte, len(b.values)*len(names))
 	for i, values := range b.values {
 		row := &set.rows[i]
@@ -121,12 +123,19 @@ func identical(a, b any) bool {
 	return false
 }
 
-// keyOf returns the identity of a row by its cells.
+// keyOf returns the identity of a row by its cells. SQLite keeps times as texts
+// with their zone, so that one moment may be the key of several rows.
 func (set *images) keyOf(row *image) string {
 	var memory [64]byte
 	key := memory[:0]
-	for _, place := range set.keys {
-		key = append(append(key, row.cell(place)...), ',')
+	for i, place := range set.keys {
+		text, ok := row.raw[i].(string)
+		if ok && set.texts {
+			key = appendString(key, text)
+		} else {
+			key = append(key, row.cell(place)...)
+		}
+		key = append(key, ',')
 	}
 	return string(key)
 }

@@ -28,6 +28,8 @@ type statement struct {
 	wantsAll bool
 	// buffers are those with a file, to be closed in the end.
 	buffers []*buffer
+	// once says that its condition may say something else the second time.
+	once bool
 	// ran says that the statement itself succeeded: from here on an error
 	// would leave a change without its event.
 	ran bool

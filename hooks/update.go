@@ -30,15 +30,18 @@ func (s *statement) update() (outcome, error) {
 	switch {
 	case !ok:
 		return s.updateBlind()
+	case len(s.table.keys) == 0 && byChance(s.dialect.syntax, parts["WHERE"]):
+		return outcome{}, fmt.Errorf("hooks: table %s has no primary key, so an update of rows that its WHERE chooses at random cannot be captured; add one", s.table.quoted())
 	case len(s.table.keys) == 0:
 		return s.updateUnpaired()
 	case s.dialect.oldReturning && (!s.has("FROM") || len(s.joined()) > 0 && !s.wantsRows && s.isBare("FROM") && s.isBare("WHERE")):
 		return s.updateReturningOld(parts)
-	case s.resolves(s.updateModifier(), "REPLACE"):
-		return s.replacing(s.updateAfterSelect)
-	default:
-		return s.updateAfterSelect()
 	}
+	s.once = !s.has("FROM") && !strings.Contains(strings.ToUpper(parts["UPDATE"]), " JOIN ") && !steady(s.dialect.syntax, parts["WHERE"])
+	if s.resolves(s.updateModifier(), "REPLACE") {
+		return s.replacing(s.updateAfterSelect)
+	}
+	return s.updateAfterSelect()
 }
 
 // parts cuts the statement's SQL into its clauses. It is not ok when the SQL
@@ -210,6 +213,11 @@ func (s *statement) updateAfterSelect() (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
+	if s.once && s.dialect.writeLock {
+		if err := s.hold(locked); err != nil {
+			return outcome{}, err
+		}
+	}
 	done := outcome{}
 	var after *images // nil: to be looked up by key
 	returns := s.dialect.updateReturning && !s.table.facts.triggers && locked.rows.spill == nil
@@ -278,6 +286,11 @@ func (s *statement) lockRows(verb string, moved []clause.Assignment) (*locked, e
 	if s.dialect.documents && s.has("FROM") { // only PostgreSQL locks tables by name
 		q.WriteString(" OF " + s.tableName())
 	}
+	if s.once && s.dialect.syntax == mysqlSyntax {
+		text := lockingSubqueries(q.SQL.String(), s.table.name)
+		q.SQL.Reset()
+		q.SQL.WriteString(text)
+	}
 	rows, err := s.selectRows(q)
 	if err != nil {
 		return nil, err
@@ -296,7 +309,8 @@ func (s *statement) lock() string {
 
 // runRestricted runs the statement held to the rows that were locked, so that
 // a row which matches its WHERE only since then is left alone, as it would be
-// had the statement run at once.
+// had the statement run at once. A WHERE that may say something else by now is
+// left out.
 func (s *statement) runRestricted(verb string, locked *locked) (sql.Result, error) {
 	if len(s.table.keys) == 0 {
 		return nil, fmt.Errorf("hooks: table %s has no primary key, so its changes cannot be captured on this database; add one", s.table.quoted())
@@ -314,8 +328,11 @@ func (s *statement) runRestricted(verb string, locked *locked) (sql.Result, erro
 		q.Build("DELETE", "FROM")
 	}
 	q.WriteString(" WHERE ")
-	s.writeWhere(q)
-	switch n := locked.rows.count(); {
+	n := locked.rows.count()
+	if n == 0 || !s.once {
+		s.writeWhere(q)
+	}
+	switch {
 	case n == 0: // never true, but only a row can tell: the WHERE may have an error to find
 		q.WriteString("LENGTH(" + s.tableName() + "." + s.table.quote(s.table.keys[0]) + ") < 0")
 	case n > maxRestriction, int64(len(q.Vars))+n*int64(len(s.table.keys)) > maxParameters:

@@ -60,6 +60,11 @@ func (s *statement) pairUpdated(locked *locked, piece *buffer, after *images) (*
 		}
 		changes = append(changes, c)
 	}
+	if returned && !s.table.facts.moves {
+		if left, err = s.unforeseen(changes, after, taken, left); err != nil {
+			return nil, nil, err
+		}
+	}
 	if err := s.leftAlone(changes, left, found); err != nil {
 		return nil, nil, err
 	}
@@ -74,6 +79,28 @@ func (s *statement) pairUpdated(locked *locked, piece *buffer, after *images) (*
 		return before, changes, nil
 	}
 	return after, changes, nil
+}
+
+// unforeseen looks for rows that the statement returned and that are none of
+// those it was to change: their new key is another one than was asked for
+// before, or they are other rows. One and one are the same row, of which
+// something is known then; for others there is no telling.
+func (s *statement) unforeseen(changes []change, after *images, taken map[*image]bool, left [][]any) ([][]any, error) {
+	var unseen []*image
+	for i := range after.rows {
+		if row := &after.rows[i]; !row.nameless() && !taken[row] {
+			unseen = append(unseen, row)
+		}
+	}
+	if len(unseen) == 0 {
+		return left, nil
+	}
+	if len(unseen) == 1 && len(changes) == 1 && changes[0].after == nil && len(s.movedKeys()) > 0 {
+		changes[0].after = unseen[0]
+		return nil, nil
+	}
+	return nil, fmt.Errorf("hooks: an UPDATE of table %s changed rows that it did not match a moment before, so that nothing is known of them; "+
+		"give it a condition, and keys a value, that says the same twice", s.table.quoted())
 }
 
 // pairNameless pairs rows whose key is null before or after. One and one are
@@ -145,7 +172,11 @@ func (s *statement) keyText(set *images, key []any) string {
 		if set.types != nil {
 			typeName = set.types[set.keys[i]]
 		}
-		text = append(s.dialect.encode(text, value, typeName), ',')
+		if plain, ok := value.(string); ok && set.texts {
+			text = append(appendString(text, plain), ',')
+		} else {
+			text = append(s.dialect.encode(text, value, typeName), ',')
+		}
 	}
 	return string(text)
 }
