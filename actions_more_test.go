@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -172,6 +173,72 @@ func TestCloseWaitsForFailedActions(t *testing.T) {
 	if diff := cmp.Diff([]string{"failure pay"}, told(t, audit)); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// Flush waits for what came before it, and not for what goes on failing.
+func TestFlushWhileActionsFail(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
+		_, audit := install(t, d)
+		ctx, stop := context.WithCancel(context.Background())
+		var group, begun sync.WaitGroup
+		for range 8 {
+			begun.Add(1)
+			group.Go(func() {
+				for first := true; ctx.Err() == nil; first = false {
+					if err := run(context.Background(), audit, "pay", func(context.Context) error { return errBusiness }); !errors.Is(err, errBusiness) {
+						t.Errorf("err = %v", err)
+					}
+					if first {
+						begun.Done()
+					}
+				}
+			})
+		}
+		begun.Wait()
+		limit, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		for what, wait := range map[string]func(context.Context) error{"Flush": audit.Flush, "Close": audit.Close} {
+			if err := wait(limit); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		stop()
+		group.Wait()
+		if err := audit.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// However many actions fail in one transaction, all of them are in the trail.
+func TestManyFailuresInOneTransaction(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
+		const many = 1500
+		db, audit := install(t, d)
+		err := db.Transaction(func(tx *gorm.DB) error {
+			if err := tx.Create(&Product{SKU: "a"}).Error; err != nil {
+				return err
+			}
+			for range many {
+				err := run(t.Context(), audit.In(tx), "import", func(context.Context) error { return errBusiness })
+				if !errors.Is(err, errBusiness) {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := audit.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n, lost := len(trail(t, audit, event.Filter{Action: "import"})), numbers(t, audit).Lost; n != many || lost != 0 {
+			t.Errorf("%d events of %d are in the trail, %d are lost", n, many, lost)
+		}
+	})
 }
 
 // The success of an action in a transaction that ended behind its back is in

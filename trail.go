@@ -39,7 +39,7 @@ type trail struct {
 	reader *hooks.Reader
 	// models are those that were met, by object.
 	models sync.Map
-	// late stores what has to wait for a transaction to end.
+	// late holds what has to wait for a transaction to end.
 	late late
 	// lostEvents counts what was given up.
 	lostEvents atomic.Int64
