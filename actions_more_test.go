@@ -2,6 +2,7 @@ package eventaudit_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/eventaudit/eventaudit/actions"
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/internal/testdb"
+	"github.com/eventaudit/eventaudit/internal/testredis"
 	"github.com/eventaudit/eventaudit/repository/sqlrepo"
 )
 
@@ -209,6 +211,60 @@ func TestFlushWhileActionsFail(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// What a request brings neither keeps the action from the trail nor makes the
+// trail unreadable, wherever that is.
+func TestActionsWithJSONOfTheCaller(t *testing.T) {
+	t.Parallel()
+	bodies := []string{"{\"name\":\"\xff\"}"}
+	for _, levels := range []int{event.MaxDepth, event.MaxDepth + 1, event.MaxDepth + 2, 10_000} {
+		bodies = append(bodies, strings.Repeat("[", levels)+strings.Repeat("]", levels))
+	}
+	check := func(t *testing.T, d *testdb.Database, opts ...eventaudit.Option) {
+		_, audit := install(t, d, opts...)
+		for _, body := range bodies {
+			for _, want := range []error{nil, errBusiness} {
+				err := actions.RunErr(t.Context(), audit, "hook", json.RawMessage(body), func(context.Context) error { return want })
+				if err != want { //nolint:errorlint // the very same
+					t.Errorf("err = %v", err)
+				}
+			}
+		}
+		if err := audit.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n, want := len(trail(t, audit, event.Filter{Action: "hook"})), 2*len(bodies); n != want || numbers(t, audit).Dead != 0 {
+			t.Errorf("%d events are in the trail, want %d; %+v", n, want, numbers(t, audit))
+		}
+		if err := audit.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) { check(t, d) })
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		server := testredis.Start(t)
+		check(t, testdb.New(t, testdb.SQLitePure), func(c *eventaudit.Config) { c.Redis.URL = server.URL() })
+	})
+	t.Run("cloudwatch", func(t *testing.T) {
+		t.Parallel()
+		_, there := cloudWatch(t)
+		check(t, testdb.New(t, testdb.SQLitePure), there)
+	})
+}
+
+// What cannot be recorded is said without a word of it.
+func TestErrorsTellNoSecretsOfActions(t *testing.T) {
+	t.Parallel()
+	_, audit := install(t, testdb.New(t, testdb.SQLitePure))
+	for _, payload := range []string{"{\"password\":\"hunter2\",\"name\":\"\xff\"}", `{"password":"hunter2"`, "!hunter2"} {
+		e := event.New("custom", "signup")
+		e.Payload = json.RawMessage(payload)
+		if err := audit.Record(t.Context(), e); !errors.Is(err, event.ErrInvalid) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("Record of %s: %v", payload, err)
+		}
+	}
 }
 
 // However many actions fail in one transaction, all of them are in the trail.
