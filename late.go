@@ -50,9 +50,9 @@ const (
 	// lateWriters is how many connections are used at most: one that hangs
 	// holds up no others.
 	lateWriters = 4
-	// lateBatch events are stored at once, or fewer that have heavy bytes.
+	// lateBatch events are stored at once, or fewer that have lateHeavy bytes.
 	lateBatch = 100
-	heavy     = 1 << 20
+	lateHeavy = 1 << 20
 	// lateFor is how long an event waits, and lateTry how long one attempt may
 	// take.
 	lateFor = time.Minute
@@ -86,7 +86,7 @@ func (l *late) take(most int) []*delayed {
 	defer l.mutex.Unlock()
 	n, bytes := 0, 0
 	for n < min(most, len(l.queue)) {
-		if bytes += l.queue[n].size(); n > 0 && bytes > heavy {
+		if bytes += l.queue[n].size(); n > 0 && bytes > lateHeavy {
 			break
 		}
 		n++

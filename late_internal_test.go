@@ -58,8 +58,8 @@ func TestABatchIsBounded(t *testing.T) {
 		payload, add, got int
 	}{
 		{"small events", 0, lateBatch + 1, lateBatch},
-		{"large events", heavy / 3, 5, 2},
-		{"very large events", heavy, 5, 1},
+		{"large events", lateHeavy / 3, 5, 2},
+		{"very large events", lateHeavy, 5, 1},
 	} {
 		var l late
 		for range test.add {
