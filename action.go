@@ -131,7 +131,7 @@ func (x *action) end(ctx context.Context, e event.Event) error {
 	case within != nil:
 		x.tryWithin(ctx, within, ready)
 	default:
-		x.beside(ctx, ready, around == nil)
+		x.beside(ctx, ready[0], around == nil)
 	}
 	return nil
 }
@@ -164,26 +164,32 @@ func (t *trail) tryWithin(ctx context.Context, conn gorm.ConnPool, events []even
 	}
 }
 
-// beside stores the events by themselves, as soon as that is possible within a
-// minute, or else they are lost. It waits for that, unless it would wait for
-// the caller; and not for long, because it may.
-func (t *trail) beside(ctx context.Context, events []event.Event, wait bool) {
-	store := func(within time.Duration) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
-		defer cancel()
-		if err := persist(ctx, func() error { return t.add(ctx, nil, events) }); err != nil {
-			t.lost(ctx, err)
-		}
+// beside stores the event by itself, as soon as that is possible within a
+// minute, or else it is lost. It waits for that, unless it would wait for the
+// caller; and not for long, because it may.
+func (t *trail) beside(ctx context.Context, e event.Event, wait bool) {
+	kept := t.kept(ctx, []event.Event{e})
+	if len(kept) == 0 {
+		return
 	}
-	done, ok := t.late.add(func() { store(time.Minute) })
+	lost := func(err error) { t.lost(ctx, &LostError{EventIDs: []string{e.ID}, Err: err}) }
+	x := &delayed{event: kept[0], until: time.Now().Add(lateFor), lost: lost, done: make(chan struct{})}
+	start, ok := t.late.add(x)
+	if start {
+		go t.writeLate()
+	}
 	switch {
 	case !ok && wait:
-		store(5 * time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := persist(ctx, func() error { return t.inbox.Insert(ctx, nil, kept) }); err != nil {
+			lost(err)
+		}
 	case !ok:
-		t.lost(ctx, &LostError{EventIDs: []string{events[0].ID}, Err: errTooMany})
+		lost(errTooMany)
 	case wait:
 		select {
-		case <-done:
+		case <-x.done:
 		case <-time.After(time.Second):
 		}
 	}

@@ -2,8 +2,10 @@ package eventaudit_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/eventaudit/eventaudit/actions"
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/internal/testdb"
+	"github.com/eventaudit/eventaudit/internal/testredis"
 	"github.com/eventaudit/eventaudit/repository/sqlrepo"
 )
 
@@ -172,6 +175,126 @@ func TestCloseWaitsForFailedActions(t *testing.T) {
 	if diff := cmp.Diff([]string{"failure pay"}, told(t, audit)); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// Flush waits for what came before it, and not for what goes on failing.
+func TestFlushWhileActionsFail(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
+		_, audit := install(t, d)
+		ctx, stop := context.WithCancel(context.Background())
+		var group, begun sync.WaitGroup
+		for range 8 {
+			begun.Add(1)
+			group.Go(func() {
+				for first := true; ctx.Err() == nil; first = false {
+					if err := run(context.Background(), audit, "pay", func(context.Context) error { return errBusiness }); !errors.Is(err, errBusiness) {
+						t.Errorf("err = %v", err)
+					}
+					if first {
+						begun.Done()
+					}
+				}
+			})
+		}
+		begun.Wait()
+		limit, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		for what, wait := range map[string]func(context.Context) error{"Flush": audit.Flush, "Close": audit.Close} {
+			if err := wait(limit); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		stop()
+		group.Wait()
+		if err := audit.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// What a request brings neither keeps the action from the trail nor makes the
+// trail unreadable, wherever that is.
+func TestActionsWithJSONOfTheCaller(t *testing.T) {
+	t.Parallel()
+	bodies := []string{"{\"name\":\"\xff\"}"}
+	for _, levels := range []int{event.MaxDepth, event.MaxDepth + 1, event.MaxDepth + 2, 10_000} {
+		bodies = append(bodies, strings.Repeat("[", levels)+strings.Repeat("]", levels))
+	}
+	check := func(t *testing.T, d *testdb.Database, opts ...eventaudit.Option) {
+		_, audit := install(t, d, opts...)
+		for _, body := range bodies {
+			for _, want := range []error{nil, errBusiness} {
+				err := actions.RunErr(t.Context(), audit, "hook", json.RawMessage(body), func(context.Context) error { return want })
+				if err != want { //nolint:errorlint // the very same
+					t.Errorf("err = %v", err)
+				}
+			}
+		}
+		if err := audit.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n, want := len(trail(t, audit, event.Filter{Action: "hook"})), 2*len(bodies); n != want || numbers(t, audit).Dead != 0 {
+			t.Errorf("%d events are in the trail, want %d; %+v", n, want, numbers(t, audit))
+		}
+		if err := audit.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) { check(t, d) })
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		server := testredis.Start(t)
+		check(t, testdb.New(t, testdb.SQLitePure), func(c *eventaudit.Config) { c.Redis.URL = server.URL() })
+	})
+	t.Run("cloudwatch", func(t *testing.T) {
+		t.Parallel()
+		_, there := cloudWatch(t)
+		check(t, testdb.New(t, testdb.SQLitePure), there)
+	})
+}
+
+// What cannot be recorded is said without a word of it.
+func TestErrorsTellNoSecretsOfActions(t *testing.T) {
+	t.Parallel()
+	_, audit := install(t, testdb.New(t, testdb.SQLitePure))
+	for _, payload := range []string{"{\"password\":\"hunter2\",\"name\":\"\xff\"}", `{"password":"hunter2"`, "!hunter2"} {
+		e := event.New("custom", "signup")
+		e.Payload = json.RawMessage(payload)
+		if err := audit.Record(t.Context(), e); !errors.Is(err, event.ErrInvalid) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("Record of %s: %v", payload, err)
+		}
+	}
+}
+
+// However many actions fail in one transaction, all of them are in the trail.
+func TestManyFailuresInOneTransaction(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
+		const many = 1500
+		db, audit := install(t, d)
+		err := db.Transaction(func(tx *gorm.DB) error {
+			if err := tx.Create(&Product{SKU: "a"}).Error; err != nil {
+				return err
+			}
+			for range many {
+				err := run(t.Context(), audit.In(tx), "import", func(context.Context) error { return errBusiness })
+				if !errors.Is(err, errBusiness) {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := audit.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n, lost := len(trail(t, audit, event.Filter{Action: "import"})), numbers(t, audit).Lost; n != many || lost != 0 {
+			t.Errorf("%d events of %d are in the trail, %d are lost", n, many, lost)
+		}
+	})
 }
 
 // The success of an action in a transaction that ended behind its back is in

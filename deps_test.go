@@ -17,7 +17,7 @@ const module = "github.com/eventaudit/eventaudit"
 // Folders with a trailing slash stand for all packages in them.
 var levels = [][]string{
 	{"pgpipe"},
-	{"event", "internal/testdb", "internal/connpool", "internal/fieldindex", "internal/plain", "internal/days"},
+	{"event", "internal/testdb", "internal/connpool", "internal/fieldindex", "internal/plain", "internal/days", "internal/address"},
 	{"internal/redact", "internal/testservers", "internal/testredis"},
 	{"repository", "export", "actions", "middleware", "internal/lifeline"},
 	{"internal/oracle", "internal/deed"},

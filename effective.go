@@ -1,10 +1,9 @@
 package eventaudit
 
 import (
-	"net/url"
 	"slices"
-	"strings"
 
+	"github.com/eventaudit/eventaudit/internal/address"
 	"github.com/eventaudit/eventaudit/outbox"
 )
 
@@ -19,41 +18,14 @@ func (a *Auditor) Config() Config {
 	} {
 		*list = slices.Clone(*list)
 	}
-	addresses := strings.Split(c.Redis.URL, ",")
-	for i, address := range addresses {
-		addresses[i] = maskAddress(address)
-	}
-	c.Redis.URL = strings.Join(addresses, ",")
-	c.CloudWatch.Endpoint = maskAddress(c.CloudWatch.Endpoint)
+	c.Redis.URL = address.Masked(c.Redis.URL)
+	c.CloudWatch.Endpoint = address.Masked(c.CloudWatch.Endpoint)
 	for _, secret := range []*string{&c.CloudWatch.AccessKey, &c.CloudWatch.SecretKey} {
 		if *secret != "" {
-			*secret = masked
+			*secret = address.Mask
 		}
 	}
 	return c
-}
-
-// masked stands for a secret.
-const masked = "***"
-
-// maskAddress returns a URL without what may be secret in it: the login and the
-// options.
-func maskAddress(address string) string {
-	if address == "" {
-		return ""
-	}
-	u, err := url.Parse(strings.TrimSpace(address))
-	if err != nil || u.Host == "" {
-		return masked
-	}
-	login, options := "", ""
-	if u.User != nil {
-		login = masked + "@"
-	}
-	if u.RawQuery != "" || u.Fragment != "" {
-		options = "?" + masked
-	}
-	return u.Scheme + "://" + login + u.Host + u.EscapedPath() + options
 }
 
 // Outbox returns the outbox that carries events to the repository. There is

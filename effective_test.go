@@ -17,21 +17,27 @@ import (
 func TestTheConfigIsEffectiveAndMasked(t *testing.T) {
 	t.Parallel()
 	audit := eventaudit.Plugin(func(c *eventaudit.Config) {
-		c.Redis.URL = "redis://me:geheim@one:6379/2?password=geheim, rediss://two:1,geheim"
+		c.Redis.URL = "redis://me:geheim@one:6379/2?password=geheim, rediss://two:1,"
 		c.CloudWatch.AccessKey, c.CloudWatch.SecretKey = "geheim", "geheim"
-		c.CloudWatch.Endpoint = "https://geheim@logs.example/x#geheim"
+		c.CloudWatch.Endpoint = "https://geheim@logs.example?geheim"
 	})
 	c := audit.Config()
 	if text := fmt.Sprintf("%+v", c); strings.Contains(text, "geheim") {
 		t.Errorf("a secret is shown: %s", text)
 	}
-	want := []string{"redis", "redis://***@one:6379/2?***,rediss://two:1,***", "https://***@logs.example/x?***", "***"}
+	want := []string{"redis", "redis://***@one:6379/2?***,rediss://two:1,", "https://***@logs.example?***", "***"}
 	if diff := cmp.Diff(want, []string{c.ActiveRepo, c.Redis.URL, c.CloudWatch.Endpoint, c.CloudWatch.SecretKey}); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	c.Redact.Fields[0] = "changed"
 	if audit.Config().Redact.Fields[0] == "changed" {
 		t.Error("what Config returns is not the caller's own")
+	}
+	for _, unclear := range []string{"redis://:12/geheim@one:6379/0", "redis://me:12#geheim@one", "redis://:?geheim@one", "redis://me:12,geheim@one"} {
+		c := eventaudit.Plugin(func(c *eventaudit.Config) { c.Redis.URL = unclear }).Config()
+		if c.Redis.URL != "***" {
+			t.Errorf("%s is shown as %s", unclear, c.Redis.URL)
+		}
 	}
 	if c := eventaudit.Plugin().Config(); c.ActiveRepo != "basic" || c.Redis.URL != "" || c.CloudWatch.AccessKey != "" || c.CloudWatch.Endpoint != "" {
 		t.Errorf("with nothing set: %+v", c)

@@ -115,10 +115,24 @@ func (c captured) Record(ctx context.Context, events ...event.Event) error {
 	return nil
 }
 
-// store applies the rules to each event by itself and inserts those that pass,
-// in the transaction of conn where there is one. With an error it returns the
-// ids of these.
+// store inserts the events that the rules let pass, in the transaction of conn
+// where there is one. With an error it returns the ids of these.
 func (t *trail) store(ctx context.Context, conn gorm.ConnPool, events []event.Event, insert func(context.Context, gorm.ConnPool, []event.Event) error) (unstored []string, err error) {
+	kept := t.kept(ctx, events)
+	if len(kept) == 0 {
+		return nil, nil
+	}
+	if err = insert(ctx, conn, kept); err != nil {
+		for _, e := range kept {
+			unstored = append(unstored, e.ID)
+		}
+	}
+	return unstored, err
+}
+
+// kept applies the rules to each event by itself. What it returns is in the
+// memory of what it got.
+func (t *trail) kept(ctx context.Context, events []event.Event) []event.Event {
 	kept := events[:0]
 	for _, e := range events {
 		if !t.rules.keeps(ctx, e) {
@@ -129,13 +143,5 @@ func (t *trail) store(ctx context.Context, conn gorm.ConnPool, events []event.Ev
 		}
 		kept = append(kept, e)
 	}
-	if len(kept) == 0 {
-		return nil, nil
-	}
-	if err = insert(ctx, conn, kept); err != nil {
-		for _, e := range kept {
-			unstored = append(unstored, e.ID)
-		}
-	}
-	return unstored, err
+	return kept
 }

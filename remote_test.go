@@ -106,6 +106,46 @@ func TestARepositoryByName(t *testing.T) {
 	}
 }
 
+// A repository that was opened by name is closed once, however often the
+// Auditor is closed.
+func TestCloseMoreThanOnce(t *testing.T) {
+	t.Parallel()
+	closed := 0
+	repository.Register("closed-once-test", func(context.Context, repository.Settings) (repository.Repository, error) {
+		return closable{memrepo.New(nil), &closed}, nil
+	})
+	for name, choose := range map[string]func(*testing.T, *eventaudit.Config){
+		"basic":  func(*testing.T, *eventaudit.Config) {},
+		"redis":  func(t *testing.T, c *eventaudit.Config) { c.Redis.URL = testdb.RedisURL(t) },
+		"custom": func(_ *testing.T, c *eventaudit.Config) { c.ActiveRepo = "closed-once-test" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, audit := install(t, testdb.New(t, testdb.SQLitePure), func(c *eventaudit.Config) { choose(t, c) })
+			for i := range 3 {
+				if err := audit.Close(t.Context()); err != nil {
+					t.Errorf("Close %d: %v", i+1, err)
+				}
+			}
+		})
+	}
+	if closed != 1 {
+		t.Errorf("the repository was closed %d times, want once", closed)
+	}
+}
+
+// closable counts how often it is closed, and fails from the second time on.
+type closable struct {
+	repository.Repository
+	closed *int
+}
+
+func (c closable) Close() error {
+	if *c.closed++; *c.closed > 1 {
+		return errors.New("closed already")
+	}
+	return nil
+}
+
 // The event table of another database is a repository elsewhere too.
 func TestTheEventTableOfAnotherDatabase(t *testing.T) {
 	t.Parallel()

@@ -29,15 +29,17 @@ type trail struct {
 	// outbox carries them on to the repository; nil when the inbox is the
 	// repository itself.
 	outbox *outbox.Outbox
-	// opened says that the repository is ours to close.
-	opened bool
+	// opened says that the repository is ours to close, and closing closes it
+	// once: what a second Close of another's does is not known.
+	opened  bool
+	closing sync.Once
 	// transactions names the transactions that events are part of.
 	transactions *hooks.Transactions
 	// reader reads rows as events have them.
 	reader *hooks.Reader
 	// models are those that were met, by object.
 	models sync.Map
-	// late stores what has to wait for a transaction to end.
+	// late holds what has to wait for a transaction to end.
 	late late
 	// lostEvents counts what was given up.
 	lostEvents atomic.Int64
@@ -121,12 +123,13 @@ func (t *trail) committed() func() {
 	return t.outbox.Wake
 }
 
-// closeRepository closes the repository if it was opened here.
-func (t *trail) closeRepository() error {
+// closeRepository closes the repository if it was opened here and is not
+// closed yet.
+func (t *trail) closeRepository() (err error) {
 	if closer, ok := t.repository.(io.Closer); ok && t.opened {
-		return closer.Close()
+		t.closing.Do(func() { err = closer.Close() })
 	}
-	return nil
+	return err
 }
 
 // lost reports events that were given up.

@@ -2,6 +2,7 @@ package actions_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -274,6 +275,58 @@ func TestValuesThatJSONCannotHold(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, rec.events, ignored); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+// A request may bring JSON that is not UTF-8, or nested deeper than anybody
+// reads: json.Unmarshal takes it for a json.RawMessage. The action is recorded
+// all the same, without what its tags hide.
+func TestJSONOfTheCaller(t *testing.T) {
+	t.Parallel()
+	type webhook struct {
+		Secret string `audit:"redact"`
+		Body   json.RawMessage
+	}
+	deep := func(levels int) string { return strings.Repeat("[", levels) + strings.Repeat("]", levels) }
+	for _, test := range []struct{ name, body, want string }{
+		{"not UTF-8", "{\"name\":\"a\xffb\"}", "{\"Body\":{\"name\":\"a\uFFFDb\"},\"Secret\":\"[redacted]\"}"},
+		{"deep", deep(event.MaxDepth - 1), `{"Body":` + deep(event.MaxDepth-1) + `,"Secret":"[redacted]"}`},
+		{"too deep", deep(event.MaxDepth), `{"not_encoded":"json: nested deeper than 9998 levels"}`},
+	} {
+		for _, want := range []error{nil, errForbidden} {
+			in := webhook{Secret: "hunter2"}
+			if err := json.Unmarshal([]byte(`{"Body":`+test.body+`}`), &in); err != nil {
+				t.Fatal(err)
+			}
+			var rec recorder
+			out, err := actions.Run(t.Context(), &rec, "hook", in, func(context.Context) (webhook, error) { return in, want },
+				actions.Denied(func(error) bool { return true }))
+			if err != want || string(out.Body) != test.body { //nolint:errorlint // the very same
+				t.Errorf("%s: %.200v", test.name, err)
+			}
+			if len(rec.events) != 1 {
+				t.Fatalf("%s: %d events, want one", test.name, len(rec.events))
+			}
+			if e := rec.events[0]; string(e.Payload) != test.want || want == nil && string(e.Result) != test.want {
+				t.Errorf("%s: recorded %.200s and %.200s", test.name, e.Payload, e.Result)
+			}
+		}
+	}
+}
+
+// latin1 encodes itself, and not as UTF-8.
+type latin1 string
+
+func (l latin1) MarshalJSON() ([]byte, error) { return []byte(`"` + string(l) + `"`), nil }
+
+func TestAMarshalerThatIsNotUTF8(t *testing.T) {
+	t.Parallel()
+	var rec recorder
+	if err := actions.RunErr(t.Context(), &rec, "greet", latin1("gr\xfc\xdfe"), func(context.Context) error { return errMissing }); err != errMissing { //nolint:errorlint // the very same
+		t.Fatal(err)
+	}
+	if len(rec.events) != 1 || string(rec.events[0].Payload) != "\"gr\uFFFDe\"" {
+		t.Errorf("%+v", rec.events)
 	}
 }
 

@@ -175,8 +175,8 @@ func (c *call) record(ctx context.Context) error {
 }
 
 // encode returns the value as JSON, without what its struct tags hide. One that
-// JSON cannot hold must neither fail the action nor keep it from the trail: the
-// document then says why.
+// JSON or the trail cannot hold must neither fail the action nor keep it from
+// the trail: the document then says why.
 func encode(value func() any) (document json.RawMessage) {
 	defer func() {
 		if problem := recover(); problem != nil {

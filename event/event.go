@@ -122,10 +122,11 @@ type Event struct {
 	Timestamp time.Time `json:"timestamp"`
 	// Result is a JSON document: {"old": {...}, "new": {...}} with column
 	// names as keys for a model event, what the function returned for an
-	// action. Nil is no result.
+	// action. Nil is no result. It is valid UTF-8, and nested no deeper than
+	// MaxDepth; JSON makes such documents.
 	Result json.RawMessage `json:"result,omitempty"`
-	// Payload is a JSON document: the arguments of an action, anything for a
-	// custom event. Nil is no payload.
+	// Payload is a JSON document like Result: the arguments of an action,
+	// anything for a custom event. Nil is no payload.
 	Payload json.RawMessage `json:"payload,omitempty"`
 
 	// Outcome is OutcomeSuccess unless said otherwise.

@@ -23,6 +23,8 @@ func TestJSON(t *testing.T) {
 		{"a line break at the end", "line\n", `"line\n"`},
 		{"JSON already", json.RawMessage(`{"n": 12345678901234567890.12345}`), `{"n":12345678901234567890.12345}`},
 		{"broken UTF-8", "a\xff", "\"a\\ufffd\""},
+		{"JSON with broken UTF-8", json.RawMessage("{\"k\xc3\":\"a\xff\"}"), "{\"k\uFFFD\":\"a\uFFFD\"}"},
+		{"the deepest JSON", nested(event.MaxDepth), string(nested(event.MaxDepth))},
 	} {
 		if got := string(event.JSON(test.value)); got != test.want {
 			t.Errorf("%s: %s, want %s", test.name, got, test.want)
@@ -42,6 +44,9 @@ func TestJSONOfTheImpossibleFailsValidation(t *testing.T) {
 		{"a channel inside", map[string]any{"c": make(chan int)}, "unsupported type: chan int"},
 		{"infinity", math.Inf(1), "unsupported value: +Inf"},
 		{"a marshaler that fails", failing{}, "no thanks"},
+		{"deep JSON", nested(event.MaxDepth + 1), "nested deeper than 9998 levels"},
+		{"very deep JSON", nested(20_000), "exceeded max depth"},
+		{"a deep value", deepValue(20_000), "nested deeper than 9998 levels"},
 	} {
 		e := event.New("custom", "tested")
 		e.Payload = event.JSON(test.value)
@@ -53,6 +58,13 @@ func TestJSONOfTheImpossibleFailsValidation(t *testing.T) {
 			t.Errorf("%s: error %v, want one for payload that says %q", test.name, err, test.reason)
 		}
 	}
+}
+
+func deepValue(levels int) (value any) {
+	for range levels {
+		value = []any{value}
+	}
+	return value
 }
 
 type failing struct{}

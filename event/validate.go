@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 )
 
 // Validate reports every rule that the event breaks, each as a *FieldError,
 // joined. It returns nil for an event that every repository can store. An
-// empty ID or timestamp is fine: Complete fills them.
+// empty ID or timestamp is fine: Complete fills them. The errors quote nothing
+// of Payload and Result, which may hold what is to be masked.
 func Validate(e Event) error {
 	var problems []error
 	broken := func(field string, value any, reason string) {
@@ -51,13 +51,30 @@ func Validate(e Event) error {
 		if len(document.json) == 0 {
 			continue
 		}
-		if reason, failed := strings.CutPrefix(string(document.json), "!"); failed {
-			broken(document.name, "", "could not be encoded: "+reason)
-		} else if !json.Valid(document.json) || !utf8.Valid(document.json) {
-			broken(document.name, string(document.json), "is not valid JSON; encode it with event.JSON")
+		if reason := unfit(document.json); reason != "" {
+			broken(document.name, hidden, reason)
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// hidden stands for a document in an error: no key of it has been masked.
+const hidden = "***"
+
+// unfit returns why a document cannot be stored, nothing if it can.
+func unfit(document json.RawMessage) string {
+	reason, failed := notEncoded(document)
+	switch {
+	case failed:
+		return "could not be encoded: " + reason
+	case tooDeep(document):
+		return fmt.Sprintf("is nested deeper than %d levels; record less of it, or its text as a string", MaxDepth)
+	case !json.Valid(document):
+		return "is not valid JSON; encode it with event.JSON"
+	case !utf8.Valid(document):
+		return "is not valid UTF-8; encode it with event.JSON"
+	}
+	return ""
 }
 
 // inCalendar reports whether every repository can keep the time.

@@ -3,6 +3,7 @@ package event_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -40,6 +41,12 @@ func TestValidate(t *testing.T) {
 		{"a cut payload", func(e *event.Event) { e.Payload = json.RawMessage(`{"a":`) }, []string{"payload"}},
 		{"two results", func(e *event.Event) { e.Result = json.RawMessage(`1 2`) }, []string{"result"}},
 		{"a payload in no UTF-8", func(e *event.Event) { e.Payload = json.RawMessage("\"\xff\"") }, []string{"payload"}},
+		{"the deepest documents", func(e *event.Event) { e.Payload, e.Result = nested(event.MaxDepth), nested(event.MaxDepth) }, nil},
+		{"many brackets in a row", func(e *event.Event) {
+			e.Payload = json.RawMessage("[" + strings.Repeat(`{"a":[]},`, event.MaxDepth) + strings.Repeat(`"\\\"[{", `, event.MaxDepth) + "1]")
+		}, nil},
+		{"a payload that is too deep", func(e *event.Event) { e.Payload = nested(event.MaxDepth + 1) }, []string{"payload"}},
+		{"a result that no decoder takes", func(e *event.Event) { e.Result = nested(20_000) }, []string{"result"}},
 		{"everything at once", func(e *event.Event) {
 			*e = event.Event{
 				ID: strings.Repeat("x", 300), Actor: "\xff", UserAgent: "\xc3", Outcome: "ok",
@@ -54,6 +61,60 @@ func TestValidate(t *testing.T) {
 			test.spoil(&e)
 			checkBroken(t, event.Validate(e), test.broken)
 		})
+	}
+}
+
+func nested(levels int) json.RawMessage {
+	return json.RawMessage(strings.Repeat("[", levels) + strings.Repeat("]", levels))
+}
+
+// What Validate takes can be read back by package encoding/json, in the event
+// and in a list of events.
+func TestADeepDocumentIsReadBack(t *testing.T) {
+	t.Parallel()
+	e := event.New("custom", "tested")
+	e.Payload = nested(event.MaxDepth)
+	var got []event.Event
+	if err := json.Unmarshal(event.JSON([]event.Event{e}), &got); err == nil {
+		t.Error("event.JSON takes a list that is deeper than a payload may be")
+	}
+	list, err := json.Marshal([]event.Event{e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(list, &got); err != nil || len(got) != 1 || string(got[0].Payload) != string(e.Payload) {
+		t.Errorf("%d events are read back, %v", len(got), err)
+	}
+	e.Payload = nested(event.MaxDepth + 1)
+	if list, err = json.Marshal([]event.Event{e}); err != nil || json.Valid(list) {
+		t.Errorf("a list of an event that is deeper is valid, %v: the limit is too low", err)
+	}
+}
+
+// Documents may hold what is masked later, or would be: errors show nothing of
+// them.
+func TestErrorsDoNotQuoteDocuments(t *testing.T) {
+	t.Parallel()
+	for name, document := range map[string]string{
+		"no JSON":                        `{"password":"hunter2"`,
+		"a text of its own":              `hunter2`,
+		"a text that begins like a mark": `!hunter2`,
+		"no UTF-8":                       "{\"password\":\"hunter2\",\"name\":\"\xff\"}",
+		"too deep":                       `{"password":"hunter2","deep":` + string(nested(event.MaxDepth)) + `}`,
+		"much too deep":                  `{"password":"hunter2","deep":` + string(nested(20_000)) + `}`,
+	} {
+		e := event.New("custom", "tested")
+		e.Payload, e.Result = json.RawMessage(document), json.RawMessage(document)
+		err := event.Validate(e)
+		checkBroken(t, err, []string{"payload", "result"})
+		if text := fmt.Sprintf("%v %+v", err, err); strings.Contains(text, "hunter2") {
+			t.Errorf("%s: the error %s tells the password", name, text)
+		}
+		for broken := new(event.FieldError); errors.As(err, &broken); err = nil {
+			if value := fmt.Sprint(broken.Value); strings.Contains(value, "hunter2") {
+				t.Errorf("%s: the value %s tells the password", name, value)
+			}
+		}
 	}
 }
 

@@ -13,6 +13,7 @@
 package middleware
 
 import (
+	"cmp"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -21,12 +22,14 @@ import (
 )
 
 // Options say what is known about the app's requests. The zero value is fine:
-// everybody is anonymous, and no proxy is trusted.
+// who it is has been said in front of the middleware or is not known, and no
+// proxy is trusted.
 type Options struct {
-	// Actor returns who sends the request; empty is event.ActorAnonymous. What
-	// it returns is taken for true, so that it has to be behind whatever checks
-	// the sender's identity: the middleware goes inside of that. Default:
-	// everybody is anonymous.
+	// Actor returns who sends the request; empty is the actor that the context
+	// has already, or else event.ActorAnonymous. What it returns is taken for
+	// true, so that it has to be behind whatever checks the sender's identity:
+	// the middleware goes inside of that. Default: the actor of the context, or
+	// else event.ActorAnonymous.
 	Actor func(*http.Request) string
 	// OnBehalfOf returns for whom the actor acts, as when support staff work in
 	// a customer's account; empty is nobody else. Default: nobody else.
@@ -61,7 +64,7 @@ func HTTP(o Options) func(http.Handler) http.Handler {
 			request := o.request(r)
 			w.Header().Set(o.RequestIDHeader, request.ID)
 			ctx := event.WithRequest(r.Context(), request)
-			ctx = event.WithActor(ctx, actor(ask(o.Actor, r)))
+			ctx = event.WithActor(ctx, cmp.Or(ask(o.Actor, r), event.ActorFrom(ctx), event.ActorAnonymous))
 			if principal := ask(o.OnBehalfOf, r); principal != "" {
 				ctx = event.OnBehalfOf(ctx, principal)
 			}
@@ -78,13 +81,6 @@ func ask(resolve func(*http.Request) string, r *http.Request) string {
 		return ""
 	}
 	return resolve(r)
-}
-
-func actor(name string) string {
-	if name == "" {
-		return event.ActorAnonymous
-	}
-	return name
 }
 
 func (o *Options) request(r *http.Request) event.Request {

@@ -68,6 +68,29 @@ func TestContextOfARequestByDefault(t *testing.T) {
 	}
 }
 
+// Whatever checked who it is may have said so in front of the middleware.
+func TestTheActorOfTheContextStays(t *testing.T) {
+	t.Parallel()
+	as := func(name string) func(*http.Request) string { return func(*http.Request) string { return name } }
+	for _, test := range []struct {
+		name, before string
+		actor        func(*http.Request) string
+		want         string
+	}{
+		{"nobody is asked", "olga", nil, "olga"},
+		{"who is asked does not know", "olga", as(""), "olga"},
+		{"who is asked knows better", "olga", as("ann"), "ann"},
+		{"nobody knows", "", as(""), event.ActorAnonymous},
+		{"nobody is asked and nobody knows", "", nil, event.ActorAnonymous},
+	} {
+		r := request()
+		got, _ := seen(middleware.Options{Actor: test.actor}, r.WithContext(event.WithActor(r.Context(), test.before)))
+		if got.Actor != test.want {
+			t.Errorf("%s: the actor is %q, want %q", test.name, got.Actor, test.want)
+		}
+	}
+}
+
 // What the app has put into the context before stays.
 func TestContextKeepsWhatIsThere(t *testing.T) {
 	t.Parallel()

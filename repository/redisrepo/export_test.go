@@ -28,3 +28,23 @@ func ShardTags(n int) []string { return shardTags(n) }
 
 // PrefixOf returns what the keys start with.
 func PrefixOf(r *Repository) string { return r.prefix }
+
+// Spoil replaces the stored body of an event, whose indexes stay.
+func Spoil(ctx context.Context, r *Repository, id string, spoil func(body string) string) error {
+	found, err := r.stored(ctx, id)
+	if err != nil {
+		return err
+	}
+	s, err := r.opened(ctx)
+	if err != nil {
+		return err
+	}
+	return r.client.HSet(ctx, r.key(s, found.at, bodies), id, spoil(found.body)).Err()
+}
+
+// Left returns how many keys of the repository hold anything but its layout and
+// its lists of buckets.
+func Left(ctx context.Context, r *Repository) (int, error) {
+	keys, err := r.client.Keys(ctx, r.prefix+":{*}:*:*").Result()
+	return len(keys), err
+}

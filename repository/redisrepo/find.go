@@ -13,7 +13,8 @@ import (
 )
 
 // Find implements [repository.Repository]. It reads in chunks as the loop goes
-// on, and holds no connection between them.
+// on, and holds no connection between them. At an event that cannot be read it
+// ends with an error that names it.
 func (r *Repository) Find(ctx context.Context, f event.Filter) iter.Seq2[event.Event, error] {
 	if err := f.Validate(); err != nil {
 		return repository.Failed(err)
@@ -93,10 +94,11 @@ func (r *Repository) count(ctx context.Context, f event.Filter) (int64, error) {
 }
 
 // rows yields the rows that the filter matches, in its order, without regard
-// to Offset and Limit except that it reads no more than they need.
+// to Offset and Limit except that it reads no more than they need. A broken row
+// may match, and comes with its error.
 func (r *Repository) rows(ctx context.Context, f event.Filter) iter.Seq2[row, error] {
 	if f.ID != "" {
-		return r.rowOf(ctx, f)
+		return r.rowsOf(ctx, f)
 	}
 	return func(yield func(row, error) bool) {
 		w, err := r.walk(ctx, f)
@@ -109,7 +111,7 @@ func (r *Repository) rows(ctx context.Context, f event.Filter) iter.Seq2[row, er
 				if err = ctx.Err(); err != nil {
 					break
 				}
-				if f.Match(row.event) && !yield(row, nil) {
+				if (row.broken != nil || f.Match(row.event)) && !yield(row, row.broken) {
 					return
 				}
 			}
@@ -120,14 +122,14 @@ func (r *Repository) rows(ctx context.Context, f event.Filter) iter.Seq2[row, er
 	}
 }
 
-// rowOf yields the row of the filter's ID, if it matches.
-func (r *Repository) rowOf(ctx context.Context, f event.Filter) iter.Seq2[row, error] {
+// rowsOf yields the row of the filter's ID, if it matches.
+func (r *Repository) rowsOf(ctx context.Context, f event.Filter) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
 		found, err := r.stored(ctx, f.ID)
 		if err != nil {
 			yield(row{}, err)
-		} else if found.body != "" && f.Match(found.event) {
-			yield(found, nil)
+		} else if found.body != "" && (found.broken != nil || f.Match(found.event)) {
+			yield(found, found.broken)
 		}
 	}
 }
@@ -163,8 +165,7 @@ func (r *Repository) stored(ctx context.Context, id string) (row, error) {
 		if err != nil {
 			return row{}, err
 		}
-		e, err := decode(body)
-		return row{e, body, places[i]}, err
+		return rowOf(id, body, places[i]), nil
 	}
 	return row{}, nil
 }

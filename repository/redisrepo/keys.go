@@ -119,5 +119,10 @@ func moment(micros int64) string {
 
 func memberOf(e event.Event) string { return member(e.Timestamp, e.ID) }
 
+// timeOf returns the time in a member.
+func timeOf(member string) time.Time {
+	return time.UnixMicro(int64(binary.BigEndian.Uint64([]byte(member[:len(moment(0))])) ^ 1<<63)).UTC()
+}
+
 // idOf returns the ID in a member.
 func idOf(member string) string { return member[len(moment(0)):] }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/eventaudit/eventaudit/event"
+	"github.com/eventaudit/eventaudit/internal/address"
 	"github.com/eventaudit/eventaudit/repository"
 )
 
@@ -56,9 +56,9 @@ func dial(urls string) (redis.UniversalClient, error) {
 			continue // a comma at the end makes a cluster of one address
 		}
 		node, err := redis.ParseURL(one)
-		if err != nil || !strings.Contains(one, "://") {
+		if err != nil || !strings.Contains(one, "://") || strings.Contains(one, "#") { // which ParseURL passes over
 			// Why is not said: it may quote the password.
-			return nil, &event.FieldError{Field: "redis.url", Value: masked(one), Reason: "is not redis://[user:password@]host[:port][/database], nor rediss:// for TLS; correct it, with special characters in the password as %XX"}
+			return nil, &event.FieldError{Field: "redis.url", Value: scheme(one), Reason: "is not redis://[user:password@]host[:port][/database], nor rediss:// for TLS; correct it, with special characters in the password as %XX"}
 		}
 		node.ContextTimeoutEnabled = true
 		nodes = append(nodes, node)
@@ -83,9 +83,9 @@ func dialCluster(urls string, nodes []*redis.Options) (redis.UniversalClient, er
 	for _, node := range nodes {
 		switch {
 		case node.Username != first.Username || node.Password != first.Password || (node.TLSConfig == nil) != (first.TLSConfig == nil):
-			return nil, &event.FieldError{Field: "redis.url", Value: masked(urls), Reason: "names servers with different logins or TLS; those of one cluster have the same"}
+			return nil, &event.FieldError{Field: "redis.url", Value: address.Masked(urls), Reason: "names servers with different logins or TLS; those of one cluster have the same"}
 		case node.DB != 0:
-			return nil, &event.FieldError{Field: "redis.url", Value: masked(urls), Reason: "names a database; a cluster has only number 0"}
+			return nil, &event.FieldError{Field: "redis.url", Value: address.Masked(urls), Reason: "names a database; a cluster has only number 0"}
 		}
 		options.Addrs = append(options.Addrs, node.Addr)
 	}
@@ -103,19 +103,13 @@ func clusterTLS(c *tls.Config) *tls.Config {
 	return c
 }
 
-// masked returns the URLs without logins, and nothing of one that cannot be
-// taken apart.
-func masked(urls string) string {
-	parts := strings.Split(urls, ",")
-	for i, one := range parts {
-		u, err := url.Parse(strings.TrimSpace(one))
-		switch {
-		case err != nil || !strings.Contains(one, "://"):
-			parts[i] = "…"
-		case u.User != nil:
-			u.User = url.User("xxxxx")
-			parts[i] = u.String()
+// scheme returns the beginning of a URL that is wrong. All else of it may be the
+// password: one with special characters ends where nobody means it to.
+func scheme(wrong string) string {
+	for _, scheme := range []string{"redis://", "rediss://"} {
+		if strings.HasPrefix(wrong, scheme) {
+			return scheme + address.Mask
 		}
 	}
-	return strings.Join(parts, ",")
+	return address.Mask
 }

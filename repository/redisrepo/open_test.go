@@ -50,12 +50,16 @@ func TestWrongURLs(t *testing.T) {
 		"", ",", "localhost:6379", "http://localhost", "redis:secret@localhost", "redis://me:sec#ret@localhost",
 		"redis://me:secret@localhost/x", "redis://me:secret@localhost:port", "redis://:secret@localhost?secret=1",
 		"redis://:secret@a/1,redis://:secret@b/1", "redis://:secret@a,redis://:other@b", "redis://:secret@a,rediss://:secret@b",
+		"redis://:/secret@localhost:6379/0", "redis://:?secret@localhost:6379/0", "redis://:#secret@localhost:6379/0",
+		"redis://:12/secret@localhost:6379/0", "redis://me:12#secret@localhost:6379/0", "redis://me:/secret@localhost:6379",
+		"redis://localhost:6379?password=secret", "redis://:12,secret@localhost:6379", "redis://me:12,34/secret@localhost:6379",
+		"redis://secret@localhost/x", "redis:///secret@localhost:6379", "secret://localhost",
 	} {
 		_, err := repository.Open(t.Context(), "redis", repository.Settings{Redis: repository.RedisSettings{URL: url}, Logger: quiet})
 		broken := new(event.FieldError)
 		if !errors.As(err, &broken) || broken.Field != "redis.url" {
 			t.Errorf("%q: error %v, want one about redis.url", url, err)
-		} else if strings.Contains(strings.ReplaceAll(err.Error(), "secret=1", ""), "sec") {
+		} else if strings.Contains(err.Error(), "sec") || strings.Contains(err.Error(), "12") {
 			t.Errorf("%q: error %v tells the password", url, err)
 		}
 	}

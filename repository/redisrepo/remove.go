@@ -25,7 +25,8 @@ func (r *Repository) Remove(ctx context.Context, id string) error {
 
 // RemoveMatching implements [repository.FilterRemover]. It removes event by
 // event, oldest first, so that Redis answers others meanwhile; after an error
-// it says how many are gone.
+// it says how many are gone. An event that cannot be read is removed when what
+// can be told of it matches.
 func (r *Repository) RemoveMatching(ctx context.Context, f event.Filter) (int64, error) {
 	if err := repository.Removable(f); err != nil {
 		return 0, err
@@ -53,8 +54,11 @@ const removed = 200
 func (r *Repository) remove(ctx context.Context, f event.Filter) (n int64, err error) {
 	var batch []row
 	for row, err := range r.rows(ctx, f) {
-		if err != nil {
+		switch {
+		case row.broken == nil && err != nil:
 			return n, err
+		case row.broken != nil && !f.Match(row.event):
+			continue
 		}
 		if batch = append(batch, row); len(batch) == removed {
 			gone, err := r.removeRows(ctx, batch)

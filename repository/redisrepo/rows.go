@@ -14,6 +14,8 @@ type row struct {
 	event event.Event
 	body  string
 	at    place
+	// broken is why the event could not be read from the body.
+	broken error
 }
 
 // tries is how often others may change the list of buckets, or store some of

@@ -237,12 +237,12 @@ func (w *walk) load(ctx context.Context, members []passed) ([]row, error) {
 		if !stored {
 			continue
 		}
-		e, err := decode(body)
-		if err != nil {
-			return nil, err
+		row := rowOf(idOf(m.member), body, m.at)
+		if row.broken != nil && row.event.Timestamp.IsZero() {
+			row.event.Timestamp = timeOf(m.member)
 		}
-		if memberOf(e) == m.member {
-			rows = append(rows, row{e, body, m.at})
+		if memberOf(row.event) == m.member {
+			rows = append(rows, row)
 		}
 	}
 	return rows, nil

@@ -55,6 +55,35 @@ func overviewCases() []testCase {
 			},
 		},
 		{
+			"histogram_of_all_times", "Histogram takes spans that reach beyond the years of events, and counts the first and the last moment.",
+			func(t *testing.T, s *store) {
+				first, last := series(2)[0], series(2)[1]
+				first.Timestamp = time.Date(1, time.January, 1, 0, 0, 0, 1000, time.UTC) // not the zero time
+				last.Timestamp = time.Date(9999, time.December, 31, 23, 59, 59, 999_999_000, time.UTC)
+				s.write(t, first, last)
+				year := func(n int) time.Time { return time.Date(n, time.January, 1, 0, 0, 0, 0, time.UTC) }
+				for _, test := range []struct {
+					from, to time.Time
+					want     int64
+				}{
+					{year(-1), year(1), 0},
+					{year(0), year(2), 1},
+					{year(9999), last.Timestamp, 0},
+					{year(9999), last.Timestamp.Add(1), 1},
+					{last.Timestamp, year(10000), 1},
+					{year(9999), year(10001), 1},
+					{year(10000), year(10001), 0},
+					{year(0), year(10001), 2},
+				} {
+					slices, err := repository.Histogram(t.Context(), s.repo, event.Filter{}, []repository.Span{{From: test.from, To: test.to}}, 10)
+					must(t, "Histogram", err)
+					if got := slices[0]; got.Total() != test.want || !got.Exact {
+						t.Errorf("from %v to %v: %+v, want %d", test.from, test.to, got, test.want)
+					}
+				}
+			},
+		},
+		{
 			"histogram_of_nothing", "Histogram refuses spans that are out of order, and counts nothing in an empty repository.",
 			func(t *testing.T, s *store) {
 				slices, err := repository.Histogram(t.Context(), s.repo, event.Filter{}, sixSpans(), 10)

@@ -2,6 +2,8 @@ package repositorytest_test
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/repository"
@@ -18,6 +20,9 @@ func overviewMutants() []mutant {
 				counts[category] /= 2
 			}
 		})},
+		{name: "ends spans before the last moment", caughtBy: "overview/histogram_of_all_times", spoil: func(mem *memrepo.Repository) repository.Repository {
+			return shortCalendar{mem}
+		}},
 		{name: "counts what is not there", caughtBy: "overview/histogram_of_nothing", spoil: spreading(func(counts map[string]int64) {
 			counts["ghost"] = 1
 		})},
@@ -29,6 +34,20 @@ type countingAll struct{ *memrepo.Repository }
 
 func (c countingAll) CountUpTo(ctx context.Context, f event.Filter, _ int) (int64, error) {
 	return c.Count(ctx, f)
+}
+
+// shortCalendar has no time behind the last moment of a year.
+type shortCalendar struct{ repository.Repository }
+
+func (c shortCalendar) Histogram(ctx context.Context, f event.Filter, spans []repository.Span, most int) ([]repository.Slice, error) {
+	last := time.Date(9999, time.December, 31, 23, 59, 59, 999_999_000, time.UTC)
+	cut := slices.Clone(spans)
+	for i := range cut {
+		if cut[i].To.After(last) {
+			cut[i].To = last
+		}
+	}
+	return repository.Tally(c.Find(ctx, f), cut, nil)
 }
 
 // spreading returns repositories whose histograms count something else.

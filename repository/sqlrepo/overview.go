@@ -1,6 +1,7 @@
 package sqlrepo
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"slices"
@@ -122,7 +123,8 @@ func (s *statement) each(spans []repository.Span, question func(from, to func() 
 			if i > 0 {
 				s.add(",")
 			}
-			s.add("(", strconv.Itoa(i), ",", s.moment(span.From), "::timestamptz,", s.moment(span.To), "::timestamptz)")
+			from, to := cmp.Or(s.moment(span.From), "'infinity'"), cmp.Or(s.moment(span.To), "'infinity'")
+			s.add("(", strconv.Itoa(i), ",", from, "::timestamptz,", to, "::timestamptz)")
 		}
 		s.add(") AS b (n, lo, hi) CROSS JOIN LATERAL (")
 		question(func() string { return "b.lo" }, func() string { return "b.hi" })
@@ -140,20 +142,27 @@ func (s *statement) each(spans []repository.Span, question func(from, to func() 
 	}
 }
 
-// moment marks the time, or the nearest one that every database can store.
+// moment marks the time, or the earliest one that every database can store. It
+// returns nothing for a time that is after all of them.
 func (s *statement) moment(t time.Time) string {
 	switch t = roundUp(t); {
 	case t.Before(earliest):
 		t = earliest
 	case t.After(latest):
-		t = latest
+		return ""
 	}
 	return s.mark(s.dialect.bindTime(t))
 }
 
 func (s *statement) within(from, to func() string) {
-	s.and(s.timestamp(), " >= ", from())
-	s.and(s.timestamp(), " < ", to())
+	if first := from(); first == "" {
+		s.and("1 = 0")
+	} else {
+		s.and(s.timestamp(), " >= ", first)
+	}
+	if end := to(); end != "" {
+		s.and(s.timestamp(), " < ", end)
+	}
 }
 
 func (s *statement) columns(names ...string) string {
