@@ -147,11 +147,7 @@ func (r *records) steps(ctx context.Context, id string) ([]lifeline.Step, error)
 			}
 		}
 	}
-	steps, err := lifeline.Steps(once(events))
-	if err != nil {
-		return nil, fmt.Errorf("history: %w", err)
-	}
-	return steps, nil
+	return lifeline.Steps(once(events)), nil
 }
 
 // once leaves out events that are there already.

@@ -36,7 +36,7 @@ type Entry struct {
 	Event event.Event
 	Label Label
 	// Changes are the columns that the event tells of, by name; none for events
-	// that are about no row.
+	// that are about no row, or whose Result is not what a row is.
 	Changes []Change
 }
 
@@ -141,11 +141,7 @@ func Of[T any](ctx context.Context, db *gorm.DB, key any, opts ...Option) ([]Ent
 		if err != nil {
 			return nil, fmt.Errorf("history: %w", err)
 		}
-		entry, err := r.entry(e)
-		if err != nil {
-			return nil, err
-		}
-		if entries = append(entries, entry); len(entries) == o.filter.Limit {
+		if entries = append(entries, r.entry(e)); len(entries) == o.filter.Limit {
 			break
 		}
 	}
@@ -158,15 +154,12 @@ func narrowed(f, bounds event.Filter) event.Filter {
 	return f
 }
 
-func (r *records) entry(e event.Event) (Entry, error) {
+func (r *records) entry(e event.Event) Entry {
 	entry := Entry{Event: e, Label: Label(e.Action)}
 	if !lifeline.AboutRow(e) {
-		return entry, nil
+		return entry
 	}
-	images, err := lifeline.ImagesOf(e)
-	if err != nil {
-		return Entry{}, fmt.Errorf("history: %w", err)
-	}
+	images := lifeline.StepOf(e).Images
 	switch {
 	case e.Action == event.ActionDeleted && images.New != nil:
 		entry.Label = SoftDeleted
@@ -178,7 +171,7 @@ func (r *records) entry(e event.Event) (Entry, error) {
 		entry.Label = Moved
 	}
 	entry.Changes = r.changes(images.Old, images.New, r.own(e))
-	return entry, nil
+	return entry
 }
 
 // changes pairs the columns of two rows.

@@ -126,11 +126,7 @@ func (p *planner) plan(ctx context.Context, audit *eventaudit.Auditor, events []
 			p.conflict(e.ActionObject, e.ActionObjectID, "", e.ID, ErrUnknownModel)
 			continue
 		}
-		steps, err := lifeline.Steps([]event.Event{e})
-		if err != nil {
-			return Plan{}, fmt.Errorf("history: %w", err)
-		}
-		p.follow(t, steps[0], place)
+		p.follow(t, lifeline.StepOf(e), place)
 	}
 	slices.SortStableFunc(p.all, func(a, b *life) int { return cmp.Compare(b.place, a.place) })
 	p.movers = map[[2]string]*life{}
