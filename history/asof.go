@@ -66,11 +66,20 @@ func AsOfAll[T, K any](ctx context.Context, db *gorm.DB, keys []K, at time.Time,
 	if err != nil {
 		return nil, err
 	}
+	ids := make([]string, len(keys))
+	for i, key := range keys {
+		if ids[i], err = p.id(ctx, key); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.reaches(ctx, at); err != nil {
+		return nil, err
+	}
 	snapshots := make([]Snapshot[T], len(keys))
 	var existing []lifeline.Row
-	for i, key := range keys {
+	for i, id := range ids {
 		s := &snapshots[i]
-		state, err := p.at(ctx, key)
+		state, err := p.at(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -144,10 +153,8 @@ func pastOf(ctx context.Context, db *gorm.DB, model any, at time.Time, former []
 		return nil, err
 	}
 	p := &past{records: r, moment: at}
-	if p.columns, err = r.table(r.db); err != nil {
-		return nil, err
-	}
-	return p, r.reaches(ctx, at)
+	p.columns, err = r.table(r.db)
+	return p, err
 }
 
 // reaches says whether the trail of the model goes back to the moment. That of
@@ -167,19 +174,20 @@ func (r *records) reaches(ctx context.Context, at time.Time) error {
 		ErrBeforeTrail, strings.Join(r.names(), " or "), at.UTC().Format(time.RFC3339Nano))
 }
 
-// at returns the state of one record at the moment.
-func (p *past) at(ctx context.Context, key any) (lifeline.State, error) {
+// id returns the id of the record with the key.
+func (p *past) id(ctx context.Context, key any) (string, error) {
 	values, err := p.keyOf(ctx, key)
 	if err != nil {
-		return lifeline.State{}, err
+		return "", err
 	}
-	given, isID := key.(ID)
-	id := string(given)
-	if !isID {
-		if id, err = p.storedID(p.columns, values); err != nil {
-			return lifeline.State{}, err
-		}
+	if given, isID := key.(ID); isID {
+		return string(given), nil
 	}
+	return p.storedID(p.columns, values)
+}
+
+// at returns the state of one record at the moment.
+func (p *past) at(ctx context.Context, id string) (lifeline.State, error) {
 	state, err := lifeline.At(ctx, p, id, p.moment, p.columns.Silent)
 	if err != nil {
 		return lifeline.State{}, fmt.Errorf("history: %s %s: %w", p.object, id, err)
