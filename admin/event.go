@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -57,14 +58,20 @@ func (h *panel) event(w http.ResponseWriter, r *http.Request) error {
 		page.Meta = append(page.Meta, fact{Label: clip(key, beforeAll), Value: shown(e.Meta[key])})
 	}
 	page.Payload, page.Result = document(e.Payload), document(e.Result)
-	images, err := lifeline.ImagesOf(e)
-	switch {
-	case err == nil:
+	if images, told := h.images(r.Context(), e); told {
 		page.Changes, page.Result = changes(images), nil
-	case !errors.Is(err, lifeline.ErrNoRow):
-		h.logger.WarnContext(r.Context(), "an event has a result that no row has", "error", err)
 	}
 	return h.show(w, http.StatusOK, "event.html", page)
+}
+
+// images returns what an event tells of its row. A result that no row has, as
+// other writers of the trail may leave it, is logged.
+func (h *panel) images(ctx context.Context, e event.Event) (images lifeline.Images, told bool) {
+	images, err := lifeline.ImagesOf(e)
+	if err != nil && !errors.Is(err, lifeline.ErrNoRow) {
+		h.logger.WarnContext(ctx, "an event has a result that no row has", "error", err)
+	}
+	return images, err == nil
 }
 
 func document(text json.RawMessage) *value {

@@ -44,7 +44,6 @@ type column struct {
 // step is an event of the timeline.
 type step struct {
 	row
-	All []change
 	// State leads to what the record was right after it.
 	State  string
 	Chosen bool
@@ -80,9 +79,7 @@ func (h *panel) record(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page.Cut = life.cut
-	if page.Timeline, err = h.timeline(events, page, at); err != nil {
-		return err
-	}
+	page.Timeline = h.timeline(r.Context(), events, page, at)
 	if err := page.state(r.Context(), h, life, at); err != nil {
 		return err
 	}
@@ -91,21 +88,19 @@ func (h *panel) record(w http.ResponseWriter, r *http.Request) error {
 
 // timeline are the events, newest first: those that say what became of the row
 // in the order in which the database took them, the others by their time.
-func (h *panel) timeline(events []event.Event, page recordPage, at time.Time) (timeline []step, err error) {
+func (h *panel) timeline(ctx context.Context, events []event.Event, page recordPage, at time.Time) (timeline []step) {
 	chosen := page.AtExact == "" // the newest state is that of the newest event
 	for _, e := range events {
 		s := step{row: h.row(e)}
-		if images, err := lifeline.ImagesOf(e); err == nil {
-			s.All = changes(images)
+		if lifeline.AboutRow(e) {
+			h.images(ctx, e) // for the log; the row has the rest
 			s.State = address("record", url.Values{"object": {page.Object}, "id": {page.ID}, "at": {stamp(e.Timestamp)}})
 			s.Chosen = !chosen && !e.Timestamp.After(at)
 			chosen = chosen || s.Chosen
-		} else if !errors.Is(err, lifeline.ErrNoRow) {
-			return nil, err
 		}
 		timeline = append(timeline, s)
 	}
-	return timeline, nil
+	return timeline
 }
 
 // state fills in what the record was at the moment.
@@ -209,7 +204,7 @@ func (l *life) Steps(ctx context.Context, id string) ([]lifeline.Step, error) {
 			own = append(own, e)
 		}
 	}
-	return lifeline.Steps(own)
+	return lifeline.Steps(own), nil
 }
 
 // Live implements [lifeline.Source].

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -40,7 +41,7 @@ func (op Operation) run(tx *gorm.DB, t *target, table *hooks.Table) error {
 	switch is, err := locked(table, key); {
 	case err != nil:
 		return err
-	case !maps.EqualFunc(is, op.now, lifeline.Same):
+	case !maps.EqualFunc(given(table, is), given(table, op.now), lifeline.Same):
 		return fmt.Errorf("%w: %w", ErrConflict, ErrChangedSince)
 	}
 	values := make(map[string]any, len(op.row))
@@ -109,6 +110,14 @@ func locked(table *hooks.Table, key []any) (lifeline.Row, error) {
 		return nil, err
 	}
 	return found[0].Cells, nil
+}
+
+// given returns a row without the columns that are computed from the others,
+// which are not known of a row as an operation before is going to leave it.
+func given(table *hooks.Table, row lifeline.Row) lifeline.Row {
+	row = maps.Clone(row)
+	maps.DeleteFunc(row, func(column string, _ json.RawMessage) bool { return table.Generated(column) })
+	return row
 }
 
 // check makes sure that the row is what it was: a trigger may have another

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -44,13 +45,14 @@ type Snapshot[T any] struct {
 // row as it is now, or was last, through the events; so it also answers for
 // records that were there before the trail.
 //
-// What it cannot know it says: a moment before the trail's first event of a row
-// is ErrBeforeTrail, a record that neither the trail nor the table has
+// What it cannot know it says: a moment before the trail's first event of the
+// model is ErrBeforeTrail, since nobody can tell then whether its rows were
+// tracked, and under which name (see FormerNames); a record that neither the trail nor the table has
 // ErrNothingKnown, one that came or went without an event ErrContradiction, and
 // columns that cannot be told are in Unknown. Changes that left no trace at
 // all, by raw SQL or while the model was not tracked, cannot be noticed.
-func AsOf[T any](ctx context.Context, db *gorm.DB, key any, at time.Time) (Snapshot[T], error) {
-	snapshots, err := AsOfAll[T](ctx, db, []any{key}, at)
+func AsOf[T any](ctx context.Context, db *gorm.DB, key any, at time.Time, opts ...Option) (Snapshot[T], error) {
+	snapshots, err := AsOfAll[T](ctx, db, []any{key}, at, opts...)
 	if err != nil {
 		return Snapshot[T]{}, err
 	}
@@ -59,16 +61,25 @@ func AsOf[T any](ctx context.Context, db *gorm.DB, key any, at time.Time) (Snaps
 
 // AsOfAll is AsOf for several keys; the snapshots are in their order. It fails
 // with the first key that fails.
-func AsOfAll[T, K any](ctx context.Context, db *gorm.DB, keys []K, at time.Time) ([]Snapshot[T], error) {
-	p, err := pastOf(ctx, db, new(T), at)
+func AsOfAll[T, K any](ctx context.Context, db *gorm.DB, keys []K, at time.Time, opts ...Option) ([]Snapshot[T], error) {
+	p, err := pastOf(ctx, db, new(T), at, chosen(opts).former)
 	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(keys))
+	for i, key := range keys {
+		if ids[i], err = p.id(ctx, key); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.reaches(ctx, at); err != nil {
 		return nil, err
 	}
 	snapshots := make([]Snapshot[T], len(keys))
 	var existing []lifeline.Row
-	for i, key := range keys {
+	for i, id := range ids {
 		s := &snapshots[i]
-		state, err := p.at(ctx, key)
+		state, err := p.at(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -136,45 +147,47 @@ type past struct {
 	moment  time.Time
 }
 
-func pastOf(ctx context.Context, db *gorm.DB, model any, at time.Time) (*past, error) {
-	r, err := recordsOf(ctx, db, model)
+func pastOf(ctx context.Context, db *gorm.DB, model any, at time.Time, former []string) (*past, error) {
+	r, err := recordsOf(ctx, db, model, former...)
 	if err != nil {
 		return nil, err
 	}
 	p := &past{records: r, moment: at}
-	if p.columns, err = r.table(r.db); err != nil {
-		return nil, err
-	}
-	return p, r.reaches(ctx, at)
+	p.columns, err = r.table(r.db)
+	return p, err
 }
 
-// reaches says whether the trail goes back to the moment.
+// reaches says whether the trail of the model goes back to the moment. That of
+// other models does not count: rows that no event tells of may have been changed
+// when the model was not tracked, or had another name.
 func (r *records) reaches(ctx context.Context, at time.Time) error {
-	for e, err := range r.repository.Find(ctx, event.Filter{Category: event.CategoryModel, Limit: 1}) {
-		if err != nil {
-			return fmt.Errorf("history: %w", err)
-		}
-		if !at.Before(e.Timestamp) {
+	for _, name := range r.names() {
+		earlier := event.Filter{Category: event.CategoryModel, ActionObject: name, To: at.Add(1), Order: event.NewestFirst, Limit: 1}
+		for _, err := range r.repository.Find(ctx, earlier) {
+			if err != nil {
+				return fmt.Errorf("history: %w", err)
+			}
 			return nil
 		}
-		return fmt.Errorf("history: %w: %s is before its first event, of %s", ErrBeforeTrail, at.UTC().Format(time.RFC3339Nano), e.Timestamp.Format(time.RFC3339Nano))
 	}
-	return fmt.Errorf("history: %w: it has no event of a row", ErrBeforeTrail)
+	return fmt.Errorf("history: %w: no event of %s is as early as %s; pass history.FormerNames if the model had another name",
+		ErrBeforeTrail, strings.Join(r.names(), " or "), at.UTC().Format(time.RFC3339Nano))
+}
+
+// id returns the id of the record with the key.
+func (p *past) id(ctx context.Context, key any) (string, error) {
+	values, err := p.keyOf(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	if given, isID := key.(ID); isID {
+		return string(given), nil
+	}
+	return p.storedID(p.columns, values)
 }
 
 // at returns the state of one record at the moment.
-func (p *past) at(ctx context.Context, key any) (lifeline.State, error) {
-	values, err := p.keyOf(ctx, key)
-	if err != nil {
-		return lifeline.State{}, err
-	}
-	given, isID := key.(ID)
-	id := string(given)
-	if !isID {
-		if id, err = p.storedID(p.columns, values); err != nil {
-			return lifeline.State{}, err
-		}
-	}
+func (p *past) at(ctx context.Context, id string) (lifeline.State, error) {
 	state, err := lifeline.At(ctx, p, id, p.moment, p.columns.Silent)
 	if err != nil {
 		return lifeline.State{}, fmt.Errorf("history: %s %s: %w", p.object, id, err)

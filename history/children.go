@@ -105,11 +105,7 @@ func (f *family) events(ctx context.Context, bounds event.Filter) iter.Seq2[even
 				yield(event.Event{}, err)
 				return
 			}
-			theirs, err := f.backOver(e)
-			if err != nil {
-				yield(event.Event{}, err)
-				return
-			}
+			theirs := f.backOver(e)
 			switch {
 			case !theirs || !bounds.Match(e):
 			case bounds.Order == event.OldestFirst:
@@ -128,15 +124,11 @@ func (f *family) events(ctx context.Context, bounds event.Filter) iter.Seq2[even
 
 // backOver undoes what an event did to the family, and reports whether it is
 // about a child.
-func (f *family) backOver(e event.Event) (bool, error) {
+func (f *family) backOver(e event.Event) bool {
 	if !lifeline.AboutRow(e) {
-		return f.members[e.ActionObjectID], nil
+		return f.members[e.ActionObjectID]
 	}
-	steps, err := lifeline.Steps([]event.Event{e})
-	if err != nil {
-		return false, err
-	}
-	s := steps[0]
+	s := lifeline.StepOf(e)
 	is := f.member(s.New, f.members[s.To]) && s.To != ""
 	was := f.member(s.Old, is) && s.From != ""
 	if s.To != "" {
@@ -145,7 +137,7 @@ func (f *family) backOver(e event.Event) (bool, error) {
 	if s.From != "" && was {
 		f.members[s.From] = true
 	}
-	return is || was, nil
+	return is || was
 }
 
 // member reports whether a row points to the parent; one that does not say is

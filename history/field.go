@@ -27,7 +27,8 @@ type FieldChange struct {
 // A field that the model does not have is refused with a *event.FieldError, but
 // columns that only the trail knows may be asked for.
 func FieldHistory[T any](ctx context.Context, db *gorm.DB, key any, field string, opts ...Option) ([]FieldChange, error) {
-	r, err := recordsOf(ctx, db, new(T))
+	o := chosen(opts)
+	r, err := recordsOf(ctx, db, new(T), o.former...)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +37,7 @@ func FieldHistory[T any](ctx context.Context, db *gorm.DB, key any, field string
 	if known != nil {
 		column = known.DBName
 	}
-	asked := chosen(opts).filter
+	asked := o.filter
 	if err := asked.Validate(); err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
@@ -46,7 +47,7 @@ func FieldHistory[T any](ctx context.Context, db *gorm.DB, key any, field string
 	}
 	var changes []FieldChange
 	for _, entry := range entries {
-		if entry.Event.ActionObject != r.object {
+		if !r.own(entry.Event) {
 			continue
 		}
 		for _, c := range entry.Changes {

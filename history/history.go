@@ -48,7 +48,8 @@ var (
 	// ErrNoRow says that the event is not about a row: an action, for example,
 	// or a relation.
 	ErrNoRow = lifeline.ErrNoRow
-	// ErrBeforeTrail says that the trail does not reach back to the moment.
+	// ErrBeforeTrail says that the trail of the model does not reach back to the
+	// moment.
 	ErrBeforeTrail = errors.New("the trail does not reach back so far")
 )
 
@@ -63,17 +64,21 @@ type records struct {
 	db         *gorm.DB
 	model      any
 	schema     *schema.Schema // nil where there is no model
-	// object is the ActionObject of their events.
+	// object is the ActionObject of their events, former what it was once.
 	object string
+	former []string
 }
 
-// recordsOf returns the records of a model.
-func recordsOf(ctx context.Context, db *gorm.DB, model any) (*records, error) {
+// recordsOf returns the records of a model, which had other names once.
+func recordsOf(ctx context.Context, db *gorm.DB, model any, former ...string) (*records, error) {
+	if slices.Contains(former, "") {
+		return nil, fmt.Errorf("history: %w", &event.FieldError{Field: "former name", Value: "", Reason: "is empty; pass the ActionObject that events have"})
+	}
 	r, err := recordsOfTable(ctx, db, "")
 	if err != nil {
 		return nil, err
 	}
-	r.model = model
+	r.model, r.former = model, former
 	statement := &gorm.Statement{DB: db}
 	if err := statement.Parse(model); err != nil {
 		return nil, fmt.Errorf("history: %T: %w", model, err)
@@ -113,13 +118,19 @@ func (r *records) table(tx *gorm.DB) (*hooks.Table, error) {
 	return t, nil
 }
 
+// names are what events call the records, and called them once.
+func (r *records) names() []string { return append([]string{r.object}, r.former...) }
+
+// own reports whether an event is about one of the records.
+func (r *records) own(e event.Event) bool { return slices.Contains(r.names(), e.ActionObject) }
+
 // about are the filters of the events about a record: those that name it, and
 // those that have it as their target.
-func (r *records) about(id string) []event.Filter {
-	return []event.Filter{
-		{ActionObject: r.object, ActionObjectID: id},
-		{TargetType: r.object, TargetID: id},
+func (r *records) about(id string) (filters []event.Filter) {
+	for _, name := range r.names() {
+		filters = append(filters, event.Filter{ActionObject: name, ActionObjectID: id}, event.Filter{TargetType: name, TargetID: id})
 	}
+	return filters
 }
 
 // steps returns what happened to the rows that have had the key.
@@ -131,16 +142,12 @@ func (r *records) steps(ctx context.Context, id string) ([]lifeline.Step, error)
 			if err != nil {
 				return nil, fmt.Errorf("history: %w", err)
 			}
-			if e.ActionObject == r.object {
+			if r.own(e) {
 				events = append(events, e)
 			}
 		}
 	}
-	steps, err := lifeline.Steps(once(events))
-	if err != nil {
-		return nil, fmt.Errorf("history: %w", err)
-	}
-	return steps, nil
+	return lifeline.Steps(once(events)), nil
 }
 
 // once leaves out events that are there already.

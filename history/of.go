@@ -36,7 +36,7 @@ type Entry struct {
 	Event event.Event
 	Label Label
 	// Changes are the columns that the event tells of, by name; none for events
-	// that are about no row.
+	// that are about no row, or whose Result is not what a row is.
 	Changes []Change
 }
 
@@ -60,6 +60,7 @@ type Option func(*options)
 type options struct {
 	filter   event.Filter
 	children []string
+	former   []string
 	dryRun   bool
 	models   []any
 }
@@ -94,6 +95,15 @@ func Children(relations ...string) Option {
 	return func(o *options) { o.children = append(o.children, relations...) }
 }
 
+// FormerNames says what the model was called in events before it was renamed, so
+// that they count as its own: their ActionObject, as a rule the name of the Go
+// type. Of, FieldHistory, AsOf and AsOfAll heed it; the children's models keep
+// the names that they have, and what is undone is undone under the name that it
+// was done by.
+func FormerNames(names ...string) Option {
+	return func(o *options) { o.former = append(o.former, names...) }
+}
+
 // Of returns the events of one record: what happened to its row, to its
 // many-to-many relations, and whatever else names it, such as actions. They
 // come in the order of lists, by timestamp and id; Sequence says in which order
@@ -103,7 +113,8 @@ func Children(relations ...string) Option {
 // Children that moved from one record to another are in both histories. The
 // error wraps ErrNoKey or event.ErrInvalid.
 func Of[T any](ctx context.Context, db *gorm.DB, key any, opts ...Option) ([]Entry, error) {
-	r, err := recordsOf(ctx, db, new(T))
+	o := chosen(opts)
+	r, err := recordsOf(ctx, db, new(T), o.former...)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +122,6 @@ func Of[T any](ctx context.Context, db *gorm.DB, key any, opts ...Option) ([]Ent
 	if err != nil {
 		return nil, err
 	}
-	o := chosen(opts)
 	if err := o.filter.Validate(); err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
@@ -131,11 +141,7 @@ func Of[T any](ctx context.Context, db *gorm.DB, key any, opts ...Option) ([]Ent
 		if err != nil {
 			return nil, fmt.Errorf("history: %w", err)
 		}
-		entry, err := r.entry(e)
-		if err != nil {
-			return nil, err
-		}
-		if entries = append(entries, entry); len(entries) == o.filter.Limit {
+		if entries = append(entries, r.entry(e)); len(entries) == o.filter.Limit {
 			break
 		}
 	}
@@ -148,15 +154,12 @@ func narrowed(f, bounds event.Filter) event.Filter {
 	return f
 }
 
-func (r *records) entry(e event.Event) (Entry, error) {
+func (r *records) entry(e event.Event) Entry {
 	entry := Entry{Event: e, Label: Label(e.Action)}
 	if !lifeline.AboutRow(e) {
-		return entry, nil
+		return entry
 	}
-	images, err := lifeline.ImagesOf(e)
-	if err != nil {
-		return Entry{}, fmt.Errorf("history: %w", err)
-	}
+	images := lifeline.StepOf(e).Images
 	switch {
 	case e.Action == event.ActionDeleted && images.New != nil:
 		entry.Label = SoftDeleted
@@ -167,8 +170,8 @@ func (r *records) entry(e event.Event) (Entry, error) {
 	case e.TargetType == e.ActionObject && e.TargetID != "":
 		entry.Label = Moved
 	}
-	entry.Changes = r.changes(images.Old, images.New, e.ActionObject == r.object)
-	return entry, nil
+	entry.Changes = r.changes(images.Old, images.New, r.own(e))
+	return entry
 }
 
 // changes pairs the columns of two rows.

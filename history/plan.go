@@ -1,7 +1,6 @@
 package history
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,9 +23,11 @@ type planner struct {
 	// them are in the order in which they were met.
 	lives map[[2]string]*life
 	all   []*life
-	// movers are the rows that got the key they have by the events, by object and
-	// that key.
-	movers map[[2]string]*life
+	// stretches are what happened, in order.
+	stretches []*stretch
+	// holders are the rows that have a key at the stage of the undoing that is
+	// planned, by object and key; nil where the row that had it has it no longer.
+	holders map[[2]string]*life
 	// undone are the ids of the events.
 	undone map[string]bool
 	found  Plan
@@ -36,27 +37,6 @@ type planner struct {
 type target struct {
 	*records
 	columns *hooks.Table
-}
-
-// life is what the events did to one row.
-type life struct {
-	target *target
-	object string
-	// was and is are the ids that the row had before the events and has after
-	// them, empty when there was none.
-	was, is string
-	// old has the values before, new those that the events left; missing are
-	// columns that changed from a value that is not told.
-	old, new lifeline.Row
-	missing  map[string]bool
-	// gone says that the row was deleted at some time, so that all its values
-	// before are told.
-	gone bool
-	last lifeline.Step
-	// place is where in the order of events it is undone; begun and done say how
-	// far that is planned.
-	place       int
-	begun, done bool
 }
 
 // learn gets to know the models.
@@ -109,7 +89,7 @@ func (p *planner) conflict(object, id, column, eventID string, err error) {
 // plan works out what undoes the events, which are in order.
 func (p *planner) plan(ctx context.Context, audit *eventaudit.Auditor, events []event.Event) (Plan, error) {
 	p.undone = map[string]bool{}
-	for place, e := range events {
+	for _, e := range events {
 		p.undone[e.ID] = true
 		switch {
 		case e.Action == event.ActionSummarized, e.Action == event.ActionBypassed:
@@ -126,21 +106,13 @@ func (p *planner) plan(ctx context.Context, audit *eventaudit.Auditor, events []
 			p.conflict(e.ActionObject, e.ActionObjectID, "", e.ID, ErrUnknownModel)
 			continue
 		}
-		steps, err := lifeline.Steps([]event.Event{e})
-		if err != nil {
-			return Plan{}, fmt.Errorf("history: %w", err)
-		}
-		p.follow(t, steps[0], place)
+		p.follow(t, lifeline.StepOf(e))
 	}
-	slices.SortStableFunc(p.all, func(a, b *life) int { return cmp.Compare(b.place, a.place) })
-	p.movers = map[[2]string]*life{}
-	for _, l := range p.all {
-		if l.is != "" && l.is != l.was {
-			p.movers[[2]string{l.object, l.is}] = l
-		}
+	if err := p.begin(ctx); err != nil {
+		return Plan{}, err
 	}
-	for _, l := range p.all {
-		if err := p.undo(ctx, l); err != nil {
+	for _, st := range slices.Backward(p.stretches) {
+		if err := p.undo(st); err != nil {
 			return Plan{}, err
 		}
 	}
@@ -148,7 +120,7 @@ func (p *planner) plan(ctx context.Context, audit *eventaudit.Auditor, events []
 }
 
 // follow adds a step to the life of its row.
-func (p *planner) follow(t *target, s lifeline.Step, place int) {
+func (p *planner) follow(t *target, s lifeline.Step) {
 	id := s.From
 	if id == "" {
 		id = s.To
@@ -156,7 +128,7 @@ func (p *planner) follow(t *target, s lifeline.Step, place int) {
 	l := p.lives[[2]string{t.object, id}]
 	switch {
 	case l == nil:
-		l = &life{target: t, object: t.object, was: s.From, is: s.From, old: lifeline.Row{}, new: lifeline.Row{}, missing: map[string]bool{}, place: place}
+		l = &life{change: newChange(s), target: t, object: t.object, new: lifeline.Row{}}
 		p.all = append(p.all, l)
 	case l.is != s.From:
 		p.conflict(t.object, id, "", s.Event.ID, ErrContradiction)
@@ -164,16 +136,16 @@ func (p *planner) follow(t *target, s lifeline.Step, place int) {
 	if s.Event.BeforeUnknown || s.Blind && s.From != "" {
 		p.conflict(t.object, id, "", s.Event.ID, ErrNotRecorded)
 	}
-	if l.was != "" && !l.gone {
-		l.remember(s)
+	if n := len(p.stretches); n == 0 || !p.stretches[n-1].goesOn(l, s) {
+		l.stretches = append(l.stretches, &stretch{change: newChange(s), life: l})
+		p.stretches = append(p.stretches, l.stretches[len(l.stretches)-1])
 	}
-	l.is, l.last = s.To, s
+	p.stretches[len(p.stretches)-1].add(s)
+	l.add(s)
+	l.last = s
 	maps.Copy(l.new, s.New)
 	if s.To == "" {
-		l.gone, l.new = true, lifeline.Row{}
-	}
-	if l.was != "" { // otherwise its creation is what is undone
-		l.place = place
+		l.new = lifeline.Row{}
 	}
 	p.rename(l, id, s)
 }
@@ -195,169 +167,6 @@ func (p *planner) rename(l *life, id string, s lifeline.Step) {
 
 // errSwapped says that rows exchanged their keys, which takes one statement.
 var errSwapped = fmt.Errorf("%w: rows took each other's key", ErrNotRecorded)
-
-// remember keeps the values before.
-func (l *life) remember(s lifeline.Step) {
-	for column, value := range s.Old {
-		if _, set := s.New[column]; s.Event.Action == event.ActionDeleted && s.To != "" && !set {
-			continue // a soft delete tells the whole row, and changes some of it
-		}
-		if _, ok := l.old[column]; !ok && !l.missing[column] {
-			l.old[column] = value
-		}
-	}
-	for column := range s.New {
-		if _, ok := l.old[column]; !ok {
-			l.missing[column] = true
-		}
-	}
-}
-
-// undo plans the operation that makes one row what it was.
-func (p *planner) undo(ctx context.Context, l *life) error {
-	if l.begun || l.was == "" && l.is == "" {
-		return nil
-	}
-	l.begun = true
-	defer func() { l.done = true }()
-	if err := p.free(ctx, l); err != nil {
-		return err
-	}
-	now, err := l.target.live(l.is)
-	if err != nil {
-		return err
-	}
-	if err := p.unchanged(ctx, l, now); err != nil {
-		return err
-	}
-	switch {
-	case l.was == "":
-		p.operate(Operation{Verb: Delete, Object: l.object, ID: l.is, now: now})
-	case l.is == "":
-		p.operate(Operation{Verb: Insert, Object: l.object, ID: l.was, row: p.whole(l)})
-	default:
-		if row := p.part(l, now); len(row) > 0 {
-			p.operate(Operation{Verb: Update, Object: l.object, ID: l.is, row: row, now: now})
-		}
-	}
-	return nil
-}
-
-// free makes sure that no other row has the key that the row gets back. One that
-// took it within the events loses it before.
-func (p *planner) free(ctx context.Context, l *life) error {
-	if l.was == "" || l.was == l.is {
-		return nil
-	}
-	if holder := p.movers[[2]string{l.object, l.was}]; holder != nil {
-		err := p.undo(ctx, holder)
-		if !holder.done {
-			p.conflict(l.object, l.was, "", "", errSwapped)
-		}
-		return err
-	}
-	taken, err := l.target.live(l.was)
-	if err == nil && taken != nil {
-		p.conflict(l.object, l.was, "", "", fmt.Errorf("%w: there is a row with the key again", ErrChangedSince))
-	}
-	return err
-}
-
-// operate adds an operation to the plan.
-func (p *planner) operate(op Operation) {
-	t := p.known[op.Object]
-	before := op.now
-	if op.Verb == Update {
-		before = lifeline.Row{}
-		for column := range op.row {
-			before[column] = op.now[column]
-		}
-	}
-	op.Changes = t.changes(before, op.row, true)
-	p.found.Operations = append(p.found.Operations, op)
-}
-
-// unchanged finds what happened to the row after the events.
-func (p *planner) unchanged(ctx context.Context, l *life, now lifeline.Row) error {
-	id := l.is
-	if id == "" {
-		id = l.was
-	}
-	steps, err := l.target.steps(ctx, id)
-	if err != nil {
-		return err
-	}
-	place := slices.IndexFunc(steps, func(s lifeline.Step) bool { return s.Event.ID == l.last.Event.ID })
-	for _, s := range steps[place+1:] {
-		if p.undone[s.Event.ID] {
-			continue // it is about another row, which took the key
-		}
-		p.conflict(l.object, id, "", s.Event.ID, ErrChangedSince)
-	}
-	if l.is != "" && now == nil {
-		p.conflict(l.object, id, "", "", fmt.Errorf("%w: it is gone", ErrChangedSince))
-		return nil
-	}
-	for _, column := range slices.Sorted(maps.Keys(l.new)) {
-		is, there := now[column]
-		if there && !lifeline.Masked(l.new[column]) && !lifeline.Same(is, l.new[column]) && !l.target.columns.Silent(column) {
-			p.conflict(l.object, id, column, "", ErrChangedSince)
-		}
-	}
-	return nil
-}
-
-// whole returns all values of a row that was deleted.
-func (p *planner) whole(l *life) lifeline.Row {
-	row := lifeline.Row{}
-	for _, column := range l.target.columns.Columns() {
-		switch value, told := l.old[column]; {
-		case l.target.columns.Generated(column):
-		case !told:
-			p.conflict(l.object, l.was, column, l.last.Event.ID, ErrNotRecorded)
-		default:
-			row[column] = p.usable(l, column, value)
-		}
-	}
-	p.gone(l)
-	return row
-}
-
-// part returns the values that an existing row has to get back.
-func (p *planner) part(l *life, now lifeline.Row) lifeline.Row {
-	row := lifeline.Row{}
-	for _, column := range slices.Sorted(maps.Keys(l.missing)) {
-		p.conflict(l.object, l.was, column, l.last.Event.ID, ErrNotRecorded)
-	}
-	for _, column := range slices.Sorted(maps.Keys(l.old)) {
-		is, there := now[column]
-		switch value := l.old[column]; {
-		case !there, l.target.columns.Generated(column), lifeline.Same(is, value):
-		case l.target.columns.Silent(column) && !lifeline.Same(is, l.new[column]): // it went on without events
-		default:
-			row[column] = p.usable(l, column, value)
-		}
-	}
-	p.gone(l)
-	return row
-}
-
-// usable returns a value that is to be restored.
-func (p *planner) usable(l *life, column string, value []byte) []byte {
-	if lifeline.Masked(value) {
-		p.conflict(l.object, l.was, column, l.last.Event.ID, ErrMasked)
-	}
-	return value
-}
-
-// gone finds the columns of the trail that the table has no longer.
-func (p *planner) gone(l *life) {
-	for _, column := range slices.Sorted(maps.Keys(l.old)) {
-		if !slices.Contains(l.target.columns.Columns(), column) {
-			p.conflict(l.object, l.was, column, l.last.Event.ID, ErrUnknownColumn)
-		}
-	}
-}
 
 // live returns the row with the id, nil when there is none.
 func (t *target) live(id string) (lifeline.Row, error) {

@@ -70,6 +70,9 @@ func (w *world) restart(t *rapid.T) {
 		t.Fatal(err)
 	}
 	must(t, w.db.Create(&Club{Name: "first event"}))
+	must(t, w.db.Create(&Person{Name: "first event"}))
+	must(t, w.db.Create(&Car{Plate: "first event"}))
+	must(t, w.db.Create(&Stock{Sku: "first event"}))
 	w.copy(t)
 }
 

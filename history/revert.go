@@ -36,13 +36,14 @@ const (
 	Delete Verb = "delete"
 )
 
-// Operation is one row that a revert changes.
+// Operation is one change that a revert makes to a row. A row has several where
+// the transaction changed others in between.
 type Operation struct {
 	Verb       Verb
 	Object, ID string
-	// Changes are the columns, from what they are to what they were.
+	// Changes are the columns, from what they are by then to what they were.
 	Changes []Change
-	// row are the values that the row gets, now what it is.
+	// row are the values that the row gets, now what it is by then.
 	row, now lifeline.Row
 }
 
@@ -187,9 +188,9 @@ func (r *records) wasDeleted(s lifeline.Step) (bool, error) {
 }
 
 // RevertTransaction undoes everything that one database transaction did to rows,
-// in reverse order, in one transaction that is itself audited: its events have
-// the reason of the context, which is required (event.WithReason), and
-// "reverts" in their Meta. Model hooks do not run.
+// step by step in reverse order, in one transaction that is itself audited: its
+// events have the reason of the context, which is required (event.WithReason),
+// and "reverts" in their Meta. Model hooks do not run.
 //
 // Nothing is guessed. When a row has changed since, when a value to be restored
 // is masked, not recorded or of a column that is gone, nothing is changed, and

@@ -38,7 +38,7 @@ func ImagesOf(e event.Event) (Images, error) {
 		return images, nil
 	}
 	if err := json.Unmarshal(e.Result, &images); err != nil {
-		return images, fmt.Errorf("event %s: result: %w", e.ID, err)
+		return Images{}, fmt.Errorf("event %s: result: %w", e.ID, err)
 	}
 	return images, nil
 }

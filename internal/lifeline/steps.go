@@ -22,27 +22,22 @@ type Step struct {
 
 // Steps returns the steps of the rows that have had one key, in their order.
 // Events that are about no row are passed over.
-func Steps(events []event.Event) ([]Step, error) {
+func Steps(events []event.Event) []Step {
 	var steps []Step
 	for _, e := range events {
-		if !AboutRow(e) {
-			continue
+		if AboutRow(e) {
+			steps = append(steps, StepOf(e))
 		}
-		s, err := stepOf(e)
-		if err != nil {
-			return nil, err
-		}
-		steps = append(steps, s)
 	}
-	return inOrder(steps), nil
+	return inOrder(steps)
 }
 
-func stepOf(e event.Event) (Step, error) {
+// StepOf returns what an event about a row did to it. One whose result is not
+// what a row is, as other writers of the trail may leave it, is Blind.
+func StepOf(e event.Event) Step {
 	images, err := ImagesOf(e)
-	if err != nil {
-		return Step{}, err
-	}
-	s := Step{Event: e, Images: images, From: e.ActionObjectID, To: e.ActionObjectID, Blind: images.Old == nil && images.New == nil}
+	s := Step{Event: e, Images: images, From: e.ActionObjectID, To: e.ActionObjectID}
+	s.Blind = err != nil || images.Old == nil && images.New == nil
 	switch {
 	case e.Action == event.ActionCreated:
 		s.From = ""
@@ -51,7 +46,7 @@ func stepOf(e event.Event) (Step, error) {
 	case e.TargetType == e.ActionObject && e.TargetID != "":
 		s.To = e.TargetID
 	}
-	return s, nil
+	return s
 }
 
 // inOrder sorts the steps as the database took them, whatever the clocks said.
