@@ -14,6 +14,7 @@ func postgres() dialect {
 	return dialect{
 		numbered: true,
 		now:      "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS bigint)",
+		locking:  " FOR UPDATE",
 		change:   "UPDATE " + Table,
 		remove:   "DELETE FROM " + Table,
 		among:    between,
