@@ -17,10 +17,10 @@ const insertChunk = 100
 
 // Insert puts events that are complete and valid into the outbox, through a
 // connection or transaction of the caller; they are on their way when it
-// commits, and never were when it rolls back. It begins no transaction: many
-// events take several statements, so that all or none is up to the caller.
-// With a nil connection the events are committed at once, all or none, and the
-// relay is woken.
+// commits, and never were when it rolls back. It begins no transaction: events
+// that are many or large take several statements, so that all or none is up to
+// the caller. With a nil connection the events are committed at once, all or
+// none, and the relay is woken.
 //
 // Every statement begins with the comment /*audit:defer*/, returns no rows,
 // and its row count is never looked at: a connector may hold it back and send

@@ -32,6 +32,9 @@ func (o *Outbox) awaitBatch(claiming context.Context) error {
 			return err
 		}
 		rest := o.options.BatchTimeout - seen.oldest
+		if seen.oldest < 0 { // the clock was ahead: how long it has waited cannot be told
+			rest = 0
+		}
 		switch {
 		case seen.size == 0:
 			o.wait(claiming, jitter(o.options.PollInterval, 20), o.wake)
@@ -44,9 +47,11 @@ func (o *Outbox) awaitBatch(claiming context.Context) error {
 	return nil
 }
 
-// fill waits for more events, at most for the rest of the time. It looks again
-// when woken, but not for each of a thousand commits.
+// fill waits for more events, at most for the rest of the time, and no longer
+// than the poll interval. It looks again when woken, but not for each of a
+// thousand commits.
 func (o *Outbox) fill(claiming context.Context, rest time.Duration) {
+	rest = min(rest, o.options.PollInterval)
 	pause := min(rest, o.timing.look)
 	if o.wait(claiming, pause, nil) && rest > pause {
 		o.wait(claiming, rest-pause, o.wake)
