@@ -26,8 +26,9 @@ type dialect struct {
 	locking string
 	// claim takes rows that are due, in any order.
 	claim func(ctx context.Context, q queue, c claim) ([]row, error)
-	// change and remove begin the statements that change or delete claimed rows.
-	change, remove string
+	// choose, change and remove begin the statements that find the sequences of
+	// claimed rows, change or delete them.
+	choose, change, remove string
 	// among is the condition that a row is one of a run of claimed ones, with
 	// its arguments; the claim itself is a condition beside it.
 	among func(run []row) (condition string, args []any)

@@ -362,3 +362,70 @@ func TestALostClaimIsNotTouched(t *testing.T) {
 		})
 	}
 }
+
+// The lease ends while an event becomes a dead letter: a relay that looks for
+// events then does not get it.
+func TestTheLeaseEndsDuringABurial(t *testing.T) {
+	t.Parallel()
+	for name, verdict := range map[string]error{"another relay delivers": nil, "another relay buries": event.ErrInvalid} {
+		for _, kind := range []testdb.Kind{testdb.Postgres, testdb.MariaDB} {
+			t.Run(name+"/"+string(kind), func(t *testing.T) {
+				t.Parallel()
+				s := testdb.New(t, kind)
+				db := migrated(t, s)
+				waiting, release := hold(t, db, outbox.DeadLetterTable)
+				slow := newDestination(func(context.Context, []event.Event) error {
+					execute(t, db, "UPDATE event_audit_outbox SET claimed_until = 0") // the lease ends
+					return event.ErrInvalid
+				})
+				box := start(t, db, slow, nil)
+				insert(t, box, some("e", 1)...)
+				waitUntil(t, waiting)
+
+				to := newDestination(func(context.Context, []event.Event) error { return verdict })
+				other := start(t, s.Open(t), to, nil)
+				insert(t, other, some("later", 1)...)
+				waitUntil(t, func() bool { return rejections(to, "later-0") > 0 })
+				release()
+				flush(t, other)
+				shut(t, box)
+				if n := rejections(to, "e-0"); n != 0 {
+					t.Errorf("sent %d times by the other relay, want none", n)
+				}
+				var want int64 = 1
+				if verdict != nil {
+					want = 2
+				}
+				if s := stats(t, other); s.Dead != want || s.Pending != 0 {
+					t.Errorf("%d dead and %d pending, want %d and none", s.Dead, s.Pending, want)
+				}
+			})
+		}
+	}
+}
+
+// An event that is a dead letter already is buried again, and once.
+func TestADeadLetterThatIsStillInTheOutbox(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		box, _ := buried(t, s, 2)
+		shut(t, box)
+		db := s.Open(t)
+		execute(t, db, "INSERT INTO event_audit_outbox (sequence, event_id, event, created_at) SELECT sequence, event_id, event, 0 FROM event_audit_dead_letter WHERE event_id = 'e-0'")
+		to := newDestination(func(_ context.Context, events []event.Event) error {
+			if events[0].ID == "e-0" {
+				return event.ErrInvalid
+			}
+			return nil
+		})
+		next := start(t, db, to, nil)
+		insert(t, next, some("later", 3)...)
+		flush(t, next)
+		if n := len(to.ids(t)); n != 3 {
+			t.Errorf("%d events arrived, want the 3 behind it", n)
+		}
+		if n, err := next.Retry(t.Context()); n != 2 || err != nil {
+			t.Errorf("Retry = %d, %v, want both dead letters", n, err)
+		}
+	})
+}

@@ -139,8 +139,9 @@ func (o *Outbox) settle(sending context.Context, b batch, out outcome) {
 	s := o.judge(out)
 	o.destination.noteRefusals(len(s.delayed), len(s.buried))
 	for tries := 1; ; tries++ {
-		err := o.queue.settle(ctx, b, s)
+		buried, err := o.queue.settle(ctx, b, s)
 		if err == nil {
+			s.buried = buried
 			break
 		}
 		if !pause(ctx, o.timing.pauseAfter(tries)) {

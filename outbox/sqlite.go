@@ -10,6 +10,7 @@ func sqlite() dialect {
 	return dialect{
 		now:     "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000",
 		begin:   "UPDATE " + Table + " SET attempts = attempts WHERE sequence = 0",
+		choose:  "SELECT sequence FROM " + Table,
 		change:  "UPDATE " + Table,
 		remove:  "DELETE FROM " + Table,
 		among:   between,
