@@ -429,3 +429,46 @@ func TestADeadLetterThatIsStillInTheOutbox(t *testing.T) {
 		}
 	})
 }
+
+// A repository takes so long to refuse an event, without naming it, that the
+// time for the batch is over before the search for the event is.
+func TestSlowRefusalsBlockNoOther(t *testing.T) {
+	t.Parallel()
+	for name, refusals := range map[string]int{"some in time": 8, "one in time": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var search context.Context
+			n := 0
+			to := newDestination(func(ctx context.Context, events []event.Event) error {
+				if !slices.ContainsFunc(events, func(e event.Event) bool { return e.ID == "bad-0" }) {
+					return nil
+				}
+				if ctx != search {
+					search, n = ctx, 0
+				}
+				if n++; n == refusals {
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				return event.ErrInvalid
+			})
+			opts := fast()
+			outbox.Send(opts, 100*time.Millisecond)
+			box := open(t, migrated(t, testdb.New(t, testdb.SQLitePure)), to, opts)
+			insert(t, box, some("bad", 1)...)
+			insert(t, box, some("good", 999)...)
+			box.Start()
+			defer shut(t, box)
+			flush(t, box)
+			if n := len(to.ids(t)); n != 999 {
+				t.Errorf("%d events arrived, want the 999 good ones", n)
+			}
+			if letters := dead(t, box); len(letters) != 1 || letters[0].Event.ID != "bad-0" {
+				t.Errorf("%d dead letters, want the bad event", len(letters))
+			}
+			if n := len(to.writes()); n > 100 {
+				t.Errorf("%d calls of Write, want batches to grow again", n)
+			}
+		})
+	}
+}

@@ -90,7 +90,7 @@ func (q queue) claim(ctx context.Context, after int64, limit int, lease time.Dur
 		return batch{}, err
 	}
 	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.sequence, b.sequence) })
-	return batch{c.token, rows}, nil
+	return batch{c.token, rows, len(rows) == limit}, nil
 }
 
 // claimed are the columns of events that are being claimed.

@@ -115,7 +115,7 @@ func (o *Outbox) drain(claiming, sending context.Context) error {
 // time the drain starts over nevertheless: what was committed late, or given
 // back, is in front.
 func (o *Outbox) drainsOn(claiming context.Context, b batch, begun time.Time) bool {
-	return len(b.rows) == o.options.BatchSize && claiming.Err() == nil && time.Since(begun) < o.timing.drain
+	return b.full && claiming.Err() == nil && time.Since(begun) < o.timing.drain
 }
 
 // claim claims the next batch behind the sequence. It is not broken off when
@@ -124,7 +124,7 @@ func (o *Outbox) drainsOn(claiming context.Context, b batch, begun time.Time) bo
 func (o *Outbox) claim(sending context.Context, after int64) (batch, error) {
 	ctx, cancel := context.WithTimeout(sending, o.timing.cleanup)
 	defer cancel()
-	return o.queue.claim(ctx, after, o.options.BatchSize, o.timing.lease)
+	return o.queue.claim(ctx, after, o.size.now, o.timing.lease)
 }
 
 // settle brings the outbox up to date. It tries for a while, whether sending

@@ -15,6 +15,8 @@ import (
 type batch struct {
 	token string
 	rows  []row
+	// full says that there are as many as the claim was to take.
+	full bool
 }
 
 // last returns the highest sequence.
