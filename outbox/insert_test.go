@@ -123,9 +123,8 @@ func TestInsertOfLargeEvents(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
 		const size = 128 << 10
-		to := newDestination(nil)
 		db := migrated(t, s)
-		box := open(t, db, to, nil)
+		box := open(t, db, newDestination(nil), nil)
 		large := func(prefix string) []event.Event {
 			events := some(prefix, 100)
 			for i := range events {
@@ -143,11 +142,8 @@ func TestInsertOfLargeEvents(t *testing.T) {
 			t.Errorf("38 MiB took %d statements, want 10 of at most 4 MiB each", len(conn.texts))
 		}
 		insert(t, box, large("at once")...)
-		box.Start()
-		flush(t, box)
-		shut(t, box)
-		if n := len(to.ids(t)); n != 200 {
-			t.Errorf("%d events arrived, want 200", n)
+		if n := stats(t, box).Pending; n != 200 {
+			t.Errorf("%d events in the outbox, want 200", n)
 		}
 	})
 }
