@@ -3,6 +3,8 @@ package eventaudit_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -164,5 +166,39 @@ func TestTheEventTableOfAnotherDatabase(t *testing.T) {
 	}
 	if here, there := count(t, db, sqlrepo.Table), count(t, archive, sqlrepo.Table); here != 0 || there != 1 {
 		t.Errorf("%d events here and %d there", here, there)
+	}
+}
+
+// The events of one statement may be more than MariaDB takes in one: 16 MiB,
+// with arguments of a certain size apart from it or, as here, all within it.
+func TestAStatementOverLargeRowsGoesElsewhere(t *testing.T) {
+	t.Parallel()
+	const n = 100
+	d := testdb.New(t, testdb.MariaDB)
+	beside := prepare(t, d)
+	for i := range n {
+		must(t, beside.Create(&Document{ID: fmt.Sprint(i), Body: strings.Repeat("a", 100_000)}))
+	}
+	db, err := testdb.Dial(testdb.MariaDB, d.DSN()+"&interpolateParams=true", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, audit := use(t, db, eventaudit.WithRepository(memrepo.New(nil)))
+	must(t, db.Model(&Document{}).Where("1 = 1").Update("body", gorm.Expr("REPLACE(body, 'a', 'b')")))
+	if err := audit.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := numbers(t, audit); s.Delivered != n {
+		t.Errorf("%d events arrived, want %d", s.Delivered, n)
+	}
+	if err := audit.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	pool, err := db.DB()
+	if err == nil {
+		err = pool.Close()
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -84,9 +84,9 @@ func (q queue) dead(ctx context.Context, after int64) ([]DeadLetter, error) {
 // their sequence and without their past, and wakes the relay. Without IDs it
 // takes all of them. It returns how many there were.
 func (o *Outbox) Retry(ctx context.Context, ids ...string) (int64, error) {
-	n, err := o.queue.withDead(ctx, ids, func(tx gorm.ConnPool, these string, args []any) error {
+	n, err := o.queue.withDead(ctx, ids, func(tx gorm.ConnPool, these string) error {
 		return o.queue.execute(ctx, tx, "INSERT INTO "+Table+" (sequence, event_id, event, payload, result, created_at)"+
-			" SELECT sequence, event_id, event, payload, result, {now} FROM "+DeadLetterTable+these, args...)
+			" SELECT sequence, event_id, event, payload, result, {now} FROM "+DeadLetterTable+" WHERE "+these)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("outbox: retry dead letters: %w", err)
@@ -101,19 +101,21 @@ func (o *Outbox) Discard(ctx context.Context, ids ...string) (int64, error) {
 	if len(ids) == 0 {
 		return 0, &event.FieldError{Field: "ids", Value: "", Reason: "names no dead letter; say which events are to be lost"}
 	}
-	n, err := o.queue.withDead(ctx, ids, func(gorm.ConnPool, string, []any) error { return nil })
+	n, err := o.queue.withDead(ctx, ids, func(gorm.ConnPool, string) error { return nil })
 	if err != nil {
 		return 0, fmt.Errorf("outbox: discard dead letters: %w", err)
 	}
 	return n, nil
 }
 
-// idChunk is how many IDs one statement takes at most.
+// idChunk is how many dead letters one statement takes at most, whether it
+// names them by ID or by sequence.
 const idChunk = 500
 
 // withDead runs do with the condition that selects dead letters, none of which
-// anybody else can take meanwhile, and then removes them. No IDs select all.
-func (q queue) withDead(ctx context.Context, ids []string, do func(tx gorm.ConnPool, where string, args []any) error) (n int64, err error) {
+// anybody else can take meanwhile, and then removes them; so many times that it
+// has met all. No IDs select all.
+func (q queue) withDead(ctx context.Context, ids []string, do func(tx gorm.ConnPool, these string) error) (n int64, err error) {
 	err = q.atomically(ctx, func(tx gorm.ConnPool) error {
 		n = 0
 		if len(ids) == 0 {
@@ -125,7 +127,7 @@ func (q queue) withDead(ctx context.Context, ids []string, do func(tx gorm.ConnP
 			for i, id := range chunk {
 				args[i] = escape(id)
 			}
-			taken, err := q.take(ctx, tx, " WHERE event_id IN (?"+strings.Repeat(",?", len(chunk)-1)+")", args, do)
+			taken, err := q.take(ctx, tx, " AND event_id IN (?"+strings.Repeat(",?", len(chunk)-1)+")", args, do)
 			if err != nil {
 				return err
 			}
@@ -136,17 +138,25 @@ func (q queue) withDead(ctx context.Context, ids []string, do func(tx gorm.ConnP
 	return n, err
 }
 
-func (q queue) take(ctx context.Context, tx gorm.ConnPool, where string, args []any, do func(gorm.ConnPool, string, []any) error) (int64, error) {
-	// An update that changes nothing locks the rows on every database.
-	if err := q.execute(ctx, tx, "UPDATE "+DeadLetterTable+" SET attempts = attempts"+where, args...); err != nil {
-		return 0, err
+// take is withDead for the letters under a further condition. That one is asked
+// only once for each of them: it would also select a letter that is buried
+// between one statement and the next, and what is to be removed is exactly what
+// do has met.
+func (q queue) take(ctx context.Context, tx gorm.ConnPool, where string, args []any, do func(gorm.ConnPool, string) error) (n int64, err error) {
+	for after := int64(-1); ; {
+		letters, err := q.lock(ctx, tx, "SELECT sequence FROM "+DeadLetterTable+
+			" WHERE sequence > ?"+where+" ORDER BY sequence LIMIT ?", slices.Concat([]any{after}, args, []any{idChunk})...)
+		if err != nil || len(letters) == 0 {
+			return n, err
+		}
+		these := oneOf(letters)
+		if err := do(tx, these); err != nil {
+			return 0, err
+		}
+		if err := q.execute(ctx, tx, "DELETE FROM "+DeadLetterTable+" WHERE "+these); err != nil {
+			return 0, err
+		}
+		n += int64(len(letters))
+		after = letters[len(letters)-1]
 	}
-	if err := do(tx, where, args); err != nil {
-		return 0, err
-	}
-	result, err := tx.ExecContext(ctx, q.dialect.sql("DELETE FROM "+DeadLetterTable+where), args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }

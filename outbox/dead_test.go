@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -105,26 +106,98 @@ func TestRetryAtTheSameTime(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
 		box, to := buried(t, s, 700)
 		shut(t, box)
-		retried := make(chan int64)
-		for range 3 {
-			go func() {
-				n, err := box.Retry(context.Background())
-				if err != nil {
-					t.Error(err)
-				}
-				retried <- n
-			}()
-		}
-		var sum int64
-		for range 3 {
-			sum += expect(t, retried, "end of Retry")
-		}
-		if sum != 700 {
-			t.Errorf("%d retried in all, want 700", sum)
-		}
+		retryAtTheSameTime(t, box)
 		flush(t, start(t, s.Open(t), to, nil))
 		if n := len(to.ids(t)); n != 700 {
 			t.Errorf("%d events arrived, want 700", n)
 		}
 	})
+}
+
+func retryAtTheSameTime(t *testing.T, box *outbox.Outbox) {
+	t.Helper()
+	retried := make(chan int64)
+	for range 3 {
+		go func() {
+			n, err := box.Retry(context.Background())
+			if err != nil {
+				t.Error(err)
+			}
+			retried <- n
+		}()
+	}
+	var sum int64
+	for range 3 {
+		sum += expect(t, retried, "end of Retry")
+	}
+	if sum != 700 {
+		t.Errorf("%d retried in all, want 700", sum)
+	}
+}
+
+// The transactions of an app on SQLite may take their lock as late as they can.
+func TestRetryInTransactionsThatLockLate(t *testing.T) {
+	t.Parallel()
+	for _, kind := range testdb.Kinds() {
+		if kind != testdb.SQLitePure && kind != testdb.SQLiteCgo {
+			continue
+		}
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			s := testdb.New(t, kind)
+			box, to := buried(t, s, 700)
+			shut(t, box)
+			db, err := testdb.Dial(kind, strings.Replace(s.DSN(), "_txlock=immediate", "_txlock=deferred", 1), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			retryAtTheSameTime(t, open(t, db, to, nil))
+			pool, err := db.DB()
+			if err == nil {
+				err = pool.Close()
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A letter that another relay writes while Retry copies the others is retried
+// or stays.
+func TestRetryLosesNoLetterThatIsBuriedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for name, ids := range map[string][]string{"all": nil, "by ID": {"early-0", "late-0"}} {
+		for _, kind := range []testdb.Kind{testdb.Postgres, testdb.MariaDB} {
+			t.Run(name+"/"+string(kind), func(t *testing.T) {
+				t.Parallel()
+				db := migrated(t, testdb.New(t, kind))
+				to := newDestination(func(context.Context, []event.Event) error { return event.ErrInvalid })
+				box := start(t, db, to, nil)
+				insert(t, box, some("early", 1)...)
+				flush(t, box)
+				shut(t, box)
+				insert(t, box, some("late", 1)...)
+
+				waiting, release := hold(t, db, outbox.Table)
+				retried := make(chan int64, 1)
+				go func() {
+					n, err := box.Retry(context.Background(), ids...)
+					if err != nil {
+						t.Error(err)
+					}
+					retried <- n
+				}()
+				waitUntil(t, waiting)
+				other := start(t, db, to, nil)
+				waitUntil(t, func() bool { return stats(t, other).Dead == 2 })
+				shut(t, other)
+				release()
+				n := expect(t, retried, "end of Retry")
+				if s := stats(t, box); s.Pending != n || s.Pending+s.Dead != 2 {
+					t.Errorf("%d retried, %d pending, %d dead; want 2 events in all", n, s.Pending, s.Dead)
+				}
+			})
+		}
+	}
 }

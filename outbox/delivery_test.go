@@ -230,6 +230,30 @@ func TestAFullBatchDoesNotWait(t *testing.T) {
 	})
 }
 
+// What was written while the clock of the database was ahead is sent when the
+// clock has been put right, and holds nothing up.
+func TestAClockThatWasAheadDelaysNothing(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		sent := make(chan []event.Event, 10)
+		to := newDestination(func(_ context.Context, events []event.Event) error {
+			sent <- events
+			return nil
+		})
+		db := migrated(t, s)
+		opts := fast()
+		opts.BatchTimeout = 50 * time.Millisecond
+		box := open(t, db, to, opts)
+		insert(t, box, some("ahead", 1)...)
+		execute(t, db, "UPDATE event_audit_outbox SET created_at = created_at + 3600000000")
+		box.Start()
+		defer shut(t, box)
+		expect(t, sent, "delivery")
+		insert(t, open(t, s.Open(t), to, nil), some("later", 1)...) // nobody wakes the relay
+		expect(t, sent, "delivery of the next event")
+	})
+}
+
 // Events of other processes, or of a transaction that committed after its
 // Wake, are found without one.
 func TestNobodyNeedsToWakeTheRelay(t *testing.T) {

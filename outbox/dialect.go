@@ -19,10 +19,16 @@ type dialect struct {
 	now string
 	// isolation is the level of our transactions.
 	isolation sql.IsolationLevel
+	// begin is a statement that our transactions begin with, if there is one.
+	begin string
+	// locking ends a SELECT of rows that nobody else is to change before the
+	// transaction ends.
+	locking string
 	// claim takes rows that are due, in any order.
 	claim func(ctx context.Context, q queue, c claim) ([]row, error)
-	// change and remove begin the statements that change or delete claimed rows.
-	change, remove string
+	// choose, change and remove begin the statements that find the sequences of
+	// claimed rows, change or delete them.
+	choose, change, remove string
 	// among is the condition that a row is one of a run of claimed ones, with
 	// its arguments; the claim itself is a condition beside it.
 	among func(run []row) (condition string, args []any)
@@ -86,15 +92,18 @@ func between(run []row) (string, []any) {
 }
 
 // listed is the condition for a run of rows one by one.
-func listed(run []row) (string, []any) {
+func listed(run []row) (string, []any) { return oneOf(sequences(run)), nil }
+
+// oneOf is the condition that a row has one of the sequences.
+func oneOf(sequences []int64) string {
 	var list strings.Builder
 	list.WriteString("sequence IN (")
-	for i, r := range run {
+	for i, sequence := range sequences {
 		if i > 0 {
 			list.WriteByte(',')
 		}
-		list.WriteString(strconv.FormatInt(r.sequence, 10))
+		list.WriteString(strconv.FormatInt(sequence, 10))
 	}
 	list.WriteByte(')')
-	return list.String(), nil
+	return list.String()
 }

@@ -8,14 +8,33 @@ import (
 	"github.com/eventaudit/eventaudit/event"
 )
 
-// encode returns the event as its row stores it: payload and result to the
-// byte, in columns of their own, and a JSON object of all the rest. The
-// sequence is the row's.
-func encode(e event.Event) (object string, payload, result any, err error) {
-	payload, result = document(e.Payload), document(e.Result)
-	e.Payload, e.Result, e.Sequence = nil, nil, 0
-	encoded, err := json.Marshal(e)
-	return string(encoded), payload, result, err
+// encoded is an event as its row stores it: payload and result to the byte, in
+// columns of their own, and a JSON object of all the rest. The sequence is the
+// row's.
+type encoded struct {
+	event  *event.Event
+	object string
+}
+
+func encode(e *event.Event) (encoded, error) {
+	rest := *e
+	rest.Payload, rest.Result, rest.Sequence = nil, nil, 0
+	object, err := json.Marshal(rest)
+	if err != nil {
+		return encoded{}, fmt.Errorf("event %s: %w", e.ID, err)
+	}
+	return encoded{e, string(object)}, nil
+}
+
+// values returns what is in the row, in the order event_id, event, payload,
+// result.
+func (e *encoded) values() []any {
+	return []any{escape(e.event.ID), e.object, document(e.event.Payload), document(e.event.Result)}
+}
+
+// bytes returns about how many bytes the row has.
+func (e *encoded) bytes() int {
+	return len(e.event.ID) + len(e.object) + len(e.event.Payload) + len(e.event.Result)
 }
 
 func document(raw json.RawMessage) any {

@@ -362,3 +362,113 @@ func TestALostClaimIsNotTouched(t *testing.T) {
 		})
 	}
 }
+
+// The lease ends while an event becomes a dead letter: a relay that looks for
+// events then does not get it.
+func TestTheLeaseEndsDuringABurial(t *testing.T) {
+	t.Parallel()
+	for name, verdict := range map[string]error{"another relay delivers": nil, "another relay buries": event.ErrInvalid} {
+		for _, kind := range []testdb.Kind{testdb.Postgres, testdb.MariaDB} {
+			t.Run(name+"/"+string(kind), func(t *testing.T) {
+				t.Parallel()
+				s := testdb.New(t, kind)
+				db := migrated(t, s)
+				waiting, release := hold(t, db, outbox.DeadLetterTable)
+				slow := newDestination(func(context.Context, []event.Event) error {
+					execute(t, db, "UPDATE event_audit_outbox SET claimed_until = 0") // the lease ends
+					return event.ErrInvalid
+				})
+				box := start(t, db, slow, nil)
+				insert(t, box, some("e", 1)...)
+				waitUntil(t, waiting)
+
+				to := newDestination(func(context.Context, []event.Event) error { return verdict })
+				other := start(t, s.Open(t), to, nil)
+				insert(t, other, some("later", 1)...)
+				waitUntil(t, func() bool { return rejections(to, "later-0") > 0 })
+				release()
+				flush(t, other)
+				shut(t, box)
+				if n := rejections(to, "e-0"); n != 0 {
+					t.Errorf("sent %d times by the other relay, want none", n)
+				}
+				var want int64 = 1
+				if verdict != nil {
+					want = 2
+				}
+				if s := stats(t, other); s.Dead != want || s.Pending != 0 {
+					t.Errorf("%d dead and %d pending, want %d and none", s.Dead, s.Pending, want)
+				}
+			})
+		}
+	}
+}
+
+// An event that is a dead letter already is buried again, and once.
+func TestADeadLetterThatIsStillInTheOutbox(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		box, _ := buried(t, s, 2)
+		shut(t, box)
+		db := s.Open(t)
+		execute(t, db, "INSERT INTO event_audit_outbox (sequence, event_id, event, created_at) SELECT sequence, event_id, event, 0 FROM event_audit_dead_letter WHERE event_id = 'e-0'")
+		to := newDestination(func(_ context.Context, events []event.Event) error {
+			if events[0].ID == "e-0" {
+				return event.ErrInvalid
+			}
+			return nil
+		})
+		next := start(t, db, to, nil)
+		insert(t, next, some("later", 3)...)
+		flush(t, next)
+		if n := len(to.ids(t)); n != 3 {
+			t.Errorf("%d events arrived, want the 3 behind it", n)
+		}
+		if n, err := next.Retry(t.Context()); n != 2 || err != nil {
+			t.Errorf("Retry = %d, %v, want both dead letters", n, err)
+		}
+	})
+}
+
+// A repository takes so long to refuse an event, without naming it, that the
+// time for the batch is over before the search for the event is.
+func TestSlowRefusalsBlockNoOther(t *testing.T) {
+	t.Parallel()
+	for name, refusals := range map[string]int{"some in time": 8, "one in time": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var search context.Context
+			n := 0
+			to := newDestination(func(ctx context.Context, events []event.Event) error {
+				if !slices.ContainsFunc(events, func(e event.Event) bool { return e.ID == "bad-0" }) {
+					return nil
+				}
+				if ctx != search {
+					search, n = ctx, 0
+				}
+				if n++; n == refusals {
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				return event.ErrInvalid
+			})
+			opts := fast()
+			outbox.Send(opts, 100*time.Millisecond)
+			box := open(t, migrated(t, testdb.New(t, testdb.SQLitePure)), to, opts)
+			insert(t, box, some("bad", 1)...)
+			insert(t, box, some("good", 999)...)
+			box.Start()
+			defer shut(t, box)
+			flush(t, box)
+			if n := len(to.ids(t)); n != 999 {
+				t.Errorf("%d events arrived, want the 999 good ones", n)
+			}
+			if letters := dead(t, box); len(letters) != 1 || letters[0].Event.ID != "bad-0" {
+				t.Errorf("%d dead letters, want the bad event", len(letters))
+			}
+			if n := len(to.writes()); n > 100 {
+				t.Errorf("%d calls of Write, want batches to grow again", n)
+			}
+		})
+	}
+}

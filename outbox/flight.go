@@ -14,7 +14,9 @@ func (o *Outbox) launch(sending context.Context, b batch) <-chan outcome {
 	go func() {
 		ctx, cancel := context.WithTimeout(sending, o.timing.send)
 		defer cancel()
-		landed <- send(ctx, o.destination.repository, b.rows)
+		out := send(ctx, o.destination.repository, b.rows)
+		out.late = out.err != nil && ctx.Err() != nil
+		landed <- out
 	}()
 	return landed
 }
@@ -37,6 +39,7 @@ func (o *Outbox) land(sending context.Context, b batch, landed <-chan outcome) o
 		return out // its failure is our doing
 	}
 	o.destination.note(out)
+	o.size.note(out)
 	return out
 }
 

@@ -117,6 +117,37 @@ func TestStatementsMayBeHeldBack(t *testing.T) {
 	})
 }
 
+// Large events are stored some at a time, whatever is large about them, and all
+// of them. MariaDB takes 16 MiB in one statement, unless it is set up otherwise.
+func TestInsertOfLargeEvents(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, s *testdb.Database) {
+		const size = 128 << 10
+		db := migrated(t, s)
+		box := open(t, db, newDestination(nil), nil)
+		large := func(prefix string) []event.Event {
+			events := some(prefix, 100)
+			for i := range events {
+				events[i].Payload = event.JSON(strings.Repeat("p", size))
+				events[i].Result = event.JSON(strings.Repeat("r", size))
+				events[i].Error = strings.Repeat("<", size/6) // each of which JSON writes as \u003c
+			}
+			return events
+		}
+		conn := &recorder{ConnPool: db.Statement.ConnPool}
+		if err := box.Insert(t.Context(), conn, large("some")); err != nil {
+			t.Fatal(err)
+		}
+		if len(conn.texts) != 10 {
+			t.Errorf("38 MiB took %d statements, want 10 of at most 4 MiB each", len(conn.texts))
+		}
+		insert(t, box, large("at once")...)
+		if n := stats(t, box).Pending; n != 200 {
+			t.Errorf("%d events in the outbox, want 200", n)
+		}
+	})
+}
+
 // Prepared statement caches of the app take part in its transactions, and are
 // not filled with texts of every length.
 func TestInsertThroughPreparedStatements(t *testing.T) {

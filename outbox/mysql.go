@@ -18,6 +18,8 @@ func mysql() dialect {
 	return dialect{
 		now:       "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))",
 		isolation: sql.LevelReadCommitted,
+		locking:   " FOR UPDATE",
+		choose:    "SELECT sequence FROM " + Table + " FORCE INDEX (PRIMARY)",
 		change:    "UPDATE " + Table + " FORCE INDEX (PRIMARY)",
 		remove:    "DELETE o FROM " + Table + " AS o FORCE INDEX (PRIMARY)",
 		among:     listed,

@@ -24,10 +24,11 @@
 // lowest sequence first.
 //
 // A repository that cannot be reached is left alone for a while, longer each
-// time; its events wait in the outbox for as long as it takes. An event that
-// the repository refuses (see [repository.RejectedError]), or that makes it
-// panic, is tried again later and put aside in the dead letter table in the
-// end, where Dead, Retry and Discard reach it.
+// time; its events wait in the outbox for as long as it takes. One that does
+// not get done with a batch in time gets smaller ones. An event that the
+// repository refuses (see [repository.RejectedError]), or that makes it panic,
+// is tried again later and put aside in the dead letter table in the end, where
+// Dead, Retry and Discard reach it.
 //
 // # Limits
 //
@@ -60,7 +61,9 @@ const (
 
 // Options change how an Outbox works. The zero value and nil are fine.
 type Options struct {
-	// BatchSize is how many events are sent at once. Default: 500.
+	// BatchSize is how many events are sent at once. After a batch with which
+	// the repository was not done in time they are fewer for a while. Default:
+	// 500.
 	BatchSize int
 	// BatchTimeout is how long the oldest event waits at most for its batch to
 	// fill; then the batch goes as it is. Default: one second.
@@ -87,6 +90,8 @@ type Outbox struct {
 	destination *destination
 	options     Options
 	timing      timing
+	// size is the relay's alone.
+	size size
 
 	// wake says that there may be something to send, hurry that it is not to
 	// wait. Both hold one signal for a relay that is busy.
@@ -124,6 +129,7 @@ func New(db *gorm.DB, to repository.Repository, opts *Options) (*Outbox, error) 
 		destination: &destination{repository: to, logger: options.Logger},
 		options:     options,
 		timing:      *options.timing,
+		size:        newSize(options.BatchSize),
 		wake:        make(chan struct{}, 1),
 		hurry:       make(chan struct{}, 1),
 	}, nil

@@ -14,6 +14,8 @@ func postgres() dialect {
 	return dialect{
 		numbered: true,
 		now:      "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS bigint)",
+		locking:  " FOR UPDATE",
+		choose:   "SELECT sequence FROM " + Table,
 		change:   "UPDATE " + Table,
 		remove:   "DELETE FROM " + Table,
 		among:    between,

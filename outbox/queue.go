@@ -56,6 +56,14 @@ type row struct {
 	unreadable error
 }
 
+func sequences(rows []row) []int64 {
+	list := make([]int64, len(rows))
+	for i, r := range rows {
+		list[i] = r.sequence
+	}
+	return list
+}
+
 // backlog is what a look at the queue shows of the next batch.
 type backlog struct {
 	// size is how many events are due, counted up to a limit, and oldest how
@@ -82,7 +90,7 @@ func (q queue) claim(ctx context.Context, after int64, limit int, lease time.Dur
 		return batch{}, err
 	}
 	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.sequence, b.sequence) })
-	return batch{c.token, rows}, nil
+	return batch{c.token, rows, len(rows) == limit}, nil
 }
 
 // claimed are the columns of events that are being claimed.
@@ -153,11 +161,37 @@ func (q queue) missing(ctx context.Context, table string, columns []string) ([]s
 	return columns, rows.Err()
 }
 
+// lock returns the sequences that the SELECT finds. Nobody else changes their
+// rows before the transaction ends.
+func (q queue) lock(ctx context.Context, tx gorm.ConnPool, text string, args ...any) ([]int64, error) {
+	rows, err := tx.QueryContext(ctx, q.dialect.sql(text+q.dialect.locking), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []int64
+	for rows.Next() {
+		var sequence int64
+		if err := rows.Scan(&sequence); err != nil {
+			return nil, err
+		}
+		list = append(list, sequence)
+	}
+	return list, rows.Err()
+}
+
 func (q queue) execute(ctx context.Context, conn gorm.ConnPool, text string, args ...any) error {
 	_, err := conn.ExecContext(ctx, q.dialect.sql(text), args...)
 	return err
 }
 
 func (q queue) atomically(ctx context.Context, do func(gorm.ConnPool) error) error {
-	return connpool.Atomically(ctx, q.pool, &sql.TxOptions{Isolation: q.dialect.isolation}, do)
+	return connpool.Atomically(ctx, q.pool, &sql.TxOptions{Isolation: q.dialect.isolation}, func(tx gorm.ConnPool) error {
+		if q.dialect.begin != "" {
+			if err := q.execute(ctx, tx, q.dialect.begin); err != nil {
+				return err
+			}
+		}
+		return do(tx)
+	})
 }

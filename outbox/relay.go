@@ -32,6 +32,9 @@ func (o *Outbox) awaitBatch(claiming context.Context) error {
 			return err
 		}
 		rest := o.options.BatchTimeout - seen.oldest
+		if seen.oldest < 0 { // the clock was ahead: how long it has waited cannot be told
+			rest = 0
+		}
 		switch {
 		case seen.size == 0:
 			o.wait(claiming, jitter(o.options.PollInterval, 20), o.wake)
@@ -44,9 +47,11 @@ func (o *Outbox) awaitBatch(claiming context.Context) error {
 	return nil
 }
 
-// fill waits for more events, at most for the rest of the time. It looks again
-// when woken, but not for each of a thousand commits.
+// fill waits for more events, at most for the rest of the time, and no longer
+// than the poll interval. It looks again when woken, but not for each of a
+// thousand commits.
 func (o *Outbox) fill(claiming context.Context, rest time.Duration) {
+	rest = min(rest, o.options.PollInterval)
 	pause := min(rest, o.timing.look)
 	if o.wait(claiming, pause, nil) && rest > pause {
 		o.wait(claiming, rest-pause, o.wake)
@@ -110,7 +115,7 @@ func (o *Outbox) drain(claiming, sending context.Context) error {
 // time the drain starts over nevertheless: what was committed late, or given
 // back, is in front.
 func (o *Outbox) drainsOn(claiming context.Context, b batch, begun time.Time) bool {
-	return len(b.rows) == o.options.BatchSize && claiming.Err() == nil && time.Since(begun) < o.timing.drain
+	return b.full && claiming.Err() == nil && time.Since(begun) < o.timing.drain
 }
 
 // claim claims the next batch behind the sequence. It is not broken off when
@@ -119,7 +124,7 @@ func (o *Outbox) drainsOn(claiming context.Context, b batch, begun time.Time) bo
 func (o *Outbox) claim(sending context.Context, after int64) (batch, error) {
 	ctx, cancel := context.WithTimeout(sending, o.timing.cleanup)
 	defer cancel()
-	return o.queue.claim(ctx, after, o.options.BatchSize, o.timing.lease)
+	return o.queue.claim(ctx, after, o.size.now, o.timing.lease)
 }
 
 // settle brings the outbox up to date. It tries for a while, whether sending
@@ -134,8 +139,9 @@ func (o *Outbox) settle(sending context.Context, b batch, out outcome) {
 	s := o.judge(out)
 	o.destination.noteRefusals(len(s.delayed), len(s.buried))
 	for tries := 1; ; tries++ {
-		err := o.queue.settle(ctx, b, s)
+		buried, err := o.queue.settle(ctx, b, s)
 		if err == nil {
+			s.buried = buried
 			break
 		}
 		if !pause(ctx, o.timing.pauseAfter(tries)) {

@@ -18,6 +18,8 @@ type outcome struct {
 	refused           []refusal
 	// err is why rows stayed unsent; it says nothing about them.
 	err error
+	// late says that the time for the batch was over.
+	late bool
 }
 
 // refusal is an event that failed for a reason of its own.
@@ -53,8 +55,12 @@ func (o *outcome) panicked() []byte {
 }
 
 // send writes the rows to the repository. When some event in them is at fault
-// it halves them until it knows which.
+// it halves them until it knows which, or until the context ends, whether the
+// repository looks at it or not.
 func send(ctx context.Context, to repository.Repository, rows []row) outcome {
+	if err := ctx.Err(); err != nil {
+		return outcome{unsent: [][]row{rows}, err: err}
+	}
 	err := write(ctx, to, rows)
 	switch {
 	case err == nil:

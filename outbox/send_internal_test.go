@@ -124,3 +124,34 @@ func TestSendSearchesByHalves(t *testing.T) {
 		t.Errorf("%d calls of Write, want one and two for each of 9 halvings", to.calls)
 	}
 }
+
+// The time for a batch is over when it is, though the repository does not look
+// at the context: what it refuses from then on stays unsent.
+func TestSendEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	rows := make([]row, 8)
+	for i := range rows {
+		rows[i] = row{sequence: int64(i), event: event.Event{ID: fmt.Sprint(i)}}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	to := &picky{refuses: map[string]error{"5": event.ErrInvalid}, stored: map[string]bool{}}
+	out := send(ctx, countdown{to, 2, cancel}, rows)
+	if to.calls != 2 || !errors.Is(out.err, context.Canceled) || count(out.delivered) != 4 || count(out.unsent) != 4 || len(out.refused) != 0 {
+		t.Errorf("%d calls, %+v; want 2 calls, 4 rows delivered and 4 unsent", to.calls, out)
+	}
+}
+
+// countdown ends the context with one of the calls.
+type countdown struct {
+	*picky
+	call   int
+	cancel context.CancelFunc
+}
+
+func (c countdown) Write(ctx context.Context, events ...event.Event) error {
+	err := c.picky.Write(ctx, events...)
+	if c.calls == c.call {
+		c.cancel()
+	}
+	return err
+}

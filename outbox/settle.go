@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 type batch struct {
 	token string
 	rows  []row
+	// full says that there are as many as the claim was to take.
+	full bool
 }
 
 // last returns the highest sequence.
@@ -39,12 +42,14 @@ type failure struct {
 	wait time.Duration
 }
 
-// settle brings the outbox up to date with what happened to the batch.
-func (q queue) settle(ctx context.Context, b batch, s settlement) error {
+// settle brings the outbox up to date with what happened to the batch. It
+// returns those that have become dead letters; the others were not ours any
+// more.
+func (q queue) settle(ctx context.Context, b batch, s settlement) (buried []failure, err error) {
 	if len(s.delivered) == 1 && len(s.released)+len(s.delayed)+len(s.buried) == 0 {
-		return q.remove(ctx, q.pool, b, s.delivered[0])
+		return nil, q.remove(ctx, q.pool, b, s.delivered[0])
 	}
-	return q.atomically(ctx, func(tx gorm.ConnPool) error {
+	err = q.atomically(ctx, func(tx gorm.ConnPool) error {
 		for _, run := range s.delivered {
 			if err := q.remove(ctx, tx, b, run); err != nil {
 				return err
@@ -60,13 +65,17 @@ func (q queue) settle(ctx context.Context, b batch, s settlement) error {
 				return err
 			}
 		}
-		for _, f := range s.buried {
+		if buried, err = q.ours(ctx, tx, b, s.buried); err != nil {
+			return err
+		}
+		for _, f := range buried {
 			if err := q.bury(ctx, tx, b, f); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	return buried, err
 }
 
 func (q queue) remove(ctx context.Context, conn gorm.ConnPool, b batch, run []row) error {
@@ -87,11 +96,30 @@ func (q queue) delay(ctx context.Context, conn gorm.ConnPool, b batch, f failure
 		" WHERE sequence = ? AND claimed_by = ?", f.wait.Microseconds(), stored(f.reason), f.row.sequence, b.token)
 }
 
+// ours returns the failures of rows on which the claim holds. Nobody else can
+// claim them before the transaction ends.
+func (q queue) ours(ctx context.Context, tx gorm.ConnPool, b batch, failures []failure) ([]failure, error) {
+	if len(failures) == 0 {
+		return nil, nil
+	}
+	rows := make([]row, len(failures))
+	for i, f := range failures {
+		rows[i] = f.row
+	}
+	held, err := q.lock(ctx, tx, q.dialect.choose+" WHERE "+oneOf(sequences(rows))+" AND claimed_by = ?", b.token)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(failures), func(f failure) bool { return !slices.Contains(held, f.row.sequence) }), nil
+}
+
+// bury makes a row that is ours a dead letter, if it is not one already.
 func (q queue) bury(ctx context.Context, conn gorm.ConnPool, b batch, f failure) error {
 	err := q.execute(ctx, conn, "INSERT INTO "+DeadLetterTable+
 		" (sequence, event_id, event, payload, result, reason, attempts, first_failed_at, last_failed_at)"+
 		" SELECT sequence, event_id, event, payload, result, ?, attempts + 1, "+firstFailure+", {now}"+
-		" FROM "+Table+" WHERE sequence = ? AND claimed_by = ?", stored(f.reason), f.row.sequence, b.token)
+		" FROM "+Table+" AS o WHERE sequence = ? AND NOT EXISTS (SELECT 1 FROM "+DeadLetterTable+
+		" AS d WHERE d.sequence = o.sequence AND d.event_id = o.event_id)", stored(f.reason), f.row.sequence)
 	if err != nil {
 		return err
 	}

@@ -241,3 +241,48 @@ func waitUntil(t testing.TB, done func() bool) {
 		}
 	}
 }
+
+// hold has every INSERT into the table wait, within its transaction and after
+// its rows are there, until release. That waiting is true says that one waits.
+// It is for databases on which anybody else can write meanwhile.
+func hold(t *testing.T, db *gorm.DB, table string) (waiting func() bool, release func()) {
+	t.Helper()
+	var lock, unlock, waiters string
+	switch db.Name() {
+	case "postgres":
+		execute(t, db, "CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$")
+		execute(t, db, "CREATE TRIGGER held AFTER INSERT ON "+table+" FOR EACH STATEMENT EXECUTE FUNCTION held()")
+		lock, unlock = "SELECT pg_advisory_lock(1)", "SELECT pg_advisory_unlock(1)"
+		waiters = "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
+	case "mysql":
+		execute(t, db, "CREATE TRIGGER held AFTER INSERT ON "+table+" FOR EACH ROW BEGIN DO GET_LOCK(DATABASE(), 60); DO RELEASE_LOCK(DATABASE()); END")
+		lock, unlock = "DO GET_LOCK(DATABASE(), 60)", "DO RELEASE_LOCK(DATABASE())"
+		waiters = "SELECT count(*) FROM information_schema.processlist WHERE db = DATABASE() AND state = 'User lock'"
+	}
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pool.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	say := func(text string) {
+		if _, err := conn.ExecContext(context.Background(), text); err != nil {
+			t.Error(err)
+		}
+	}
+	say(lock)
+	release = sync.OnceFunc(func() {
+		say(unlock)
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(release)
+	return func() bool {
+		var n int
+		must(t, db.Raw(waiters).Scan(&n))
+		return n > 0
+	}, release
+}

@@ -7,7 +7,8 @@ import (
 
 // timing are the durations that nobody has had a reason to set so far.
 type timing struct {
-	// send is how long one batch may be on its way.
+	// send is how long one batch may be on its way, with all calls of the search
+	// for an event that is refused.
 	send time.Duration
 	// lease is how long a claim holds. A batch may have been claimed while the
 	// one before it was on its way, so it is more than twice as long as send.

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -43,5 +44,17 @@ func TestTheLeaseIsLongEnough(t *testing.T) {
 	t.Parallel()
 	if timing := defaultTiming(); timing.lease < 2*timing.send+2*timing.cleanup {
 		t.Errorf("a lease of %v is too short for batches that take %v", timing.lease, timing.send)
+	}
+}
+
+// A batch that is filling is looked at as often as an empty outbox: for how
+// long it has to wait is told by a clock that may be put right meanwhile.
+func TestABatchThatFillsIsLookedAt(t *testing.T) {
+	t.Parallel()
+	o := &Outbox{options: Options{PollInterval: 2 * time.Millisecond}, timing: timing{look: time.Millisecond}}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if o.fill(ctx, time.Hour); ctx.Err() != nil {
+		t.Error("nobody looked within 10 seconds, want every 2 milliseconds")
 	}
 }

@@ -123,28 +123,9 @@ func (r *Repository) insert(ctx context.Context, run execute, events []event.Eve
 // valuesPool lends the memory for the values of rows.
 var valuesPool = sync.Pool{New: func() any { return new([]any) }}
 
-// maxBytes is how many bytes of documents one INSERT takes, unless a single
-// event has more.
-const maxBytes = 4 << 20
-
 // chunks cuts the events into those of one INSERT each.
 func (d dialect) chunks(events []event.Event) iter.Seq[[]event.Event] {
-	return func(yield func([]event.Event) bool) {
-		start, size := 0, 0
-		for i := range events {
-			bytes := len(events[i].Result) + len(events[i].Payload)
-			if i > start && (i-start == d.chunk || size+bytes > maxBytes) {
-				if !yield(events[start:i]) {
-					return
-				}
-				start, size = i, 0
-			}
-			size += bytes
-		}
-		if start < len(events) {
-			yield(events[start:])
-		}
-	}
+	return connpool.Chunks(events, d.chunk, func(e *event.Event) int { return len(e.Result) + len(e.Payload) })
 }
 
 // takesOne reports whether one INSERT stores all of them.
