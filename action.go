@@ -173,7 +173,7 @@ func (t *trail) beside(ctx context.Context, e event.Event, wait bool) {
 		return
 	}
 	lost := func(err error) { t.lost(ctx, &LostError{EventIDs: []string{e.ID}, Err: err}) }
-	x := &delayed{event: kept[0], until: time.Now().Add(lateFor), lost: lost, done: make(chan struct{})}
+	x := &delayed{ctx: context.WithoutCancel(ctx), event: kept[0], until: time.Now().Add(lateFor), lost: lost, done: make(chan struct{})}
 	start, ok := t.late.add(x)
 	if start {
 		go t.writeLate()

@@ -68,8 +68,9 @@ type Config struct {
 	// Logger gets warnings and errors; event ids, never values. Default:
 	// slog.Default. WithLogger sets it.
 	Logger *slog.Logger
-	// Skip is asked for every event that the other rules let through; true
-	// drops that event and no other. It must be safe for concurrent use.
+	// Skip is asked for every event that the other rules let through, but for
+	// those about the trail itself (category audit); true drops that event and
+	// no other. It must be safe for concurrent use.
 	// WithSkip sets it.
 	Skip func(context.Context, event.Event) bool
 	// OnError is told about every event that was not stored under

@@ -28,6 +28,7 @@ type late struct {
 
 // delayed is an event that waits.
 type delayed struct {
+	ctx   context.Context //nolint:containedctx // of the action, for its values
 	event event.Event
 	// until is when it is given up, and lost is told.
 	until time.Time
@@ -180,7 +181,7 @@ func (t *trail) tryLate(batch []*delayed) error {
 			until = x.until
 		}
 	}
-	ctx, cancel := context.WithDeadline(context.Background(), until)
+	ctx, cancel := context.WithDeadline(batch[0].ctx, until)
 	defer cancel()
 	return t.inbox.Insert(ctx, nil, events)
 }

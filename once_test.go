@@ -204,3 +204,90 @@ func TestTheErrorOfAnEndedContext(t *testing.T) {
 		}
 	})
 }
+
+// However many rows a condition chooses, those that change are those that were
+// looked at.
+func TestManyRowsChosenAtRandom(t *testing.T) {
+	t.Parallel()
+	everyWay(t, func(t *testing.T, d *testdb.Database, db *gorm.DB, audit *eventaudit.Auditor) {
+		var customers []Customer
+		for range 9000 {
+			customers = append(customers, Customer{Name: "new"})
+		}
+		must(t, db.CreateInBatches(&customers, 500))
+		done := db.Model(&Customer{}).Where("id > 0 AND "+map[bool]string{true: "RAND() < 0.5", false: "random() < 0.5"}[db.Name() == "mysql"]).
+			Where("name = ?", "new").Update("name", "chosen")
+		if db.Name() == "sqlite" { // where random is a whole number
+			done = db.Model(&Customer{}).Where("abs(random()) % 2 = 0 AND name = ?", "new").Update("name", "chosen")
+		}
+		var chosen int64
+		must(t, db.Model(&Customer{}).Where("name = 'chosen'").Count(&chosen))
+		events := len(trail(t, audit, event.Filter{Action: event.ActionChanged}))
+		if done.Error != nil || int64(events) != chosen || chosen < 3000 {
+			t.Errorf("%d rows are chosen and %d events are there (%v)", chosen, events, done.Error)
+		}
+	})
+}
+
+// Share is a row with a key of two columns.
+type Share struct {
+	Tenant int    `gorm:"primaryKey;autoIncrement:false"`
+	ID     int    `gorm:"primaryKey;autoIncrement:false"`
+	Note   string `gorm:"size:20"`
+}
+
+// A key of two columns makes a long condition of many rows.
+func TestManyRowsWithAKeyOfTwoColumns(t *testing.T) {
+	t.Parallel()
+	everyWay(t, func(t *testing.T, _ *testdb.Database, db *gorm.DB, audit *eventaudit.Auditor) {
+		if err := db.AutoMigrate(&Share{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{400, 1500, 2500} {
+			var shares []Share
+			for i := range n {
+				shares = append(shares, Share{Tenant: n, ID: i, Note: "x"})
+			}
+			must(t, db.CreateInBatches(&shares, 500))
+			affects(t, fmt.Sprint(n), int64(n), db.Model(&Share{}).Where("tenant = ? AND tenant IN (?)", n, db.Model(&Share{}).Select("tenant")).Update("note", "y"))
+			if got := len(trail(t, audit, event.Filter{Action: event.ActionChanged})); got != n {
+				t.Errorf("%d events of %d changes", got, n)
+			}
+			must(t, db.Exec("DELETE FROM event_audit_event"))
+		}
+	})
+}
+
+// A column may be called like a function of chance.
+func TestColumnsThatAreCalledLikeChance(t *testing.T) {
+	t.Parallel()
+	db, audit := install(t, testdb.New(t, testdb.Postgres))
+	must(t, db.Exec("CREATE TABLE sightings (uuid uuid, random int)"))
+	id := "5f0c1a52-52a5-4e7e-9c1e-0d7f3b1f2a10"
+	must(t, db.Table("sightings").Create(columns{"uuid": id, "random": 1}))
+	affects(t, "update", 1, db.Table("sightings").Where("uuid = ?::uuid AND random = 1", id).Update("random", 2))
+	if err := db.Table("sightings").Where("random() < 2").Update("random", 3).Error; err == nil {
+		t.Error("rows without a key that are chosen at random were captured")
+	}
+	if n := len(trail(t, audit, event.Filter{})); n != 2 {
+		t.Errorf("%d events, want 2", n)
+	}
+}
+
+// Another process may put a view in the place of a table.
+func TestAViewInTheTablesPlace(t *testing.T) {
+	t.Parallel()
+	d := testdb.New(t, testdb.Postgres)
+	db, audit := install(t, d)
+	must(t, db.Create(&Document{ID: "x"}))
+	other := d.Open(t)
+	must(t, other.Exec("ALTER TABLE documents RENAME TO papers"))
+	must(t, other.Exec("CREATE VIEW documents AS SELECT * FROM papers"))
+	if err := db.Create(&Document{ID: "y"}).Error; err != nil {
+		must(t, db.Create(&Document{ID: "y"})) // it is looked at anew
+	}
+	must(t, db.Delete(&Document{ID: "x"}))
+	if n := len(trail(t, audit, event.Filter{})); n != 3 {
+		t.Errorf("%d events, want 3", n)
+	}
+}

@@ -81,6 +81,13 @@ func summarize(t *testing.T, d *testdb.Database, open opener) {
 			"title <> ? AND price < ? AND sku IN (?, …)",
 		}},
 		{
+			"an update by another table", func(tx *gorm.DB) *gorm.DB {
+				return tx.Model(&Product{}).Where("sku < ? AND NOT EXISTS (SELECT 1 FROM documents)", "p07").Update("price", 4)
+			},
+			[]string{"summarized"},
+			summaryPayload{"UPDATE", 7, 0, map[string]int{"changed": 7}, "sku < ? AND NOT EXISTS (SELECT ? FROM documents)"},
+		},
+		{
 			"an upsert", func(tx *gorm.DB) *gorm.DB { return tx.Clauses(everyPrice).Create(&twelve) },
 			[]string{"summarized"},
 			summaryPayload{"INSERT", 12, 0, map[string]int{"changed": 10, "created": 2}, ""},

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -36,8 +37,11 @@ func (h *panel) export(w http.ResponseWriter, r *http.Request) error {
 	}
 	d := deed.Deed{Before: event.ActionExporting, After: event.ActionExported, Facts: map[string]any{"filter": narrowing, "format": name}}
 	begun := time.Now().Truncate(time.Microsecond)
+	if err := h.bound(r.Context(), &q.filter, begun); err != nil {
+		return err
+	}
 	_, err = deed.Record(r.Context(), h.audit, d, func() (n int64, err error) {
-		events := counted(r.Context(), others(h.all(r.Context(), q), begun), &n)
+		events := counted(r.Context(), without(h.all(r.Context(), q), begun, event.JSON(d.Facts)), &n)
 		return n, format.New(export.Options{Location: h.options.Location}).Export(out, events)
 	})
 	if err != nil && out.began {
@@ -64,13 +68,32 @@ func (h *panel) exportForm(w http.ResponseWriter, r *http.Request) (format strin
 	return format, q, err
 }
 
-// others leaves out the events that tell of exports since that moment, as of
-// this one.
-func others(events iter.Seq2[event.Event, error], since time.Time) iter.Seq2[event.Event, error] {
+// bound ends the filter with what there is now, which may be ahead of the clock:
+// an export that follows a busy trail would not end.
+func (h *panel) bound(ctx context.Context, f *event.Filter, now time.Time) error {
+	newest, end := *f, now
+	newest.Order, newest.Limit = event.NewestFirst, 1
+	for e, err := range h.audit.Repository().Find(ctx, newest) {
+		if err != nil {
+			return err
+		}
+		if last := e.Timestamp.Add(time.Microsecond); last.After(now) {
+			end = last
+		}
+	}
+	if end.UTC().Year() < 10000 && (f.From.IsZero() || end.After(f.From)) && (f.To.IsZero() || f.To.After(end)) {
+		f.To = end
+	}
+	return nil
+}
+
+// without leaves out the events that tell of this export: those with these facts
+// since it began.
+func without(events iter.Seq2[event.Event, error], begun time.Time, facts []byte) iter.Seq2[event.Event, error] {
 	return func(yield func(event.Event, error) bool) {
 		for e, err := range events {
-			own := err == nil && e.Category == event.CategoryAudit && !e.Timestamp.Before(since) &&
-				(e.Action == event.ActionExporting || e.Action == event.ActionExported)
+			own := err == nil && e.Category == event.CategoryAudit && e.Action == event.ActionExporting &&
+				!e.Timestamp.Before(begun) && bytes.Equal(e.Payload, facts)
 			if !own && !yield(e, err) {
 				return
 			}

@@ -78,7 +78,7 @@ func settings() []setting {
 		},
 		{
 			key:     "ignore.categories",
-			meaning: "Event categories that are not recorded.",
+			meaning: "Event categories that are not recorded. What is done to the trail itself (`audit`) always is.",
 			field:   list(func(c *config) *[]string { return &c.Ignore.Categories }),
 		},
 		{

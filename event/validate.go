@@ -13,7 +13,8 @@ import (
 // Validate reports every rule that the event breaks, each as a *FieldError,
 // joined. It returns nil for an event that every repository can store. An
 // empty ID or timestamp is fine: Complete fills them. The errors quote nothing
-// of Payload and Result, which may hold what is to be masked.
+// of Payload and Result, which may hold what is to be masked, but why JSON could
+// not encode them, in the words of encoding/json or of a MarshalJSON method.
 func Validate(e Event) error {
 	var problems []error
 	broken := func(field string, value any, reason string) {

@@ -47,10 +47,11 @@ type Snapshot[T any] struct {
 //
 // What it cannot know it says: a moment before the trail's first event of the
 // model is ErrBeforeTrail, since nobody can tell then whether its rows were
-// tracked, and under which name (see FormerNames); a record that neither the trail nor the table has
-// ErrNothingKnown, one that came or went without an event ErrContradiction, and
-// columns that cannot be told are in Unknown. Changes that left no trace at
-// all, by raw SQL or while the model was not tracked, cannot be noticed.
+// tracked, and under which name (see FormerNames); a record that neither the
+// trail nor the table has ErrNothingKnown, one that came or went without an
+// event ErrContradiction, and columns that cannot be told are in Unknown.
+// Changes that left no trace at all, by raw SQL or while the model was not
+// tracked, cannot be noticed.
 func AsOf[T any](ctx context.Context, db *gorm.DB, key any, at time.Time, opts ...Option) (Snapshot[T], error) {
 	snapshots, err := AsOfAll[T](ctx, db, []any{key}, at, opts...)
 	if err != nil {

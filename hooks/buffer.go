@@ -68,14 +68,7 @@ func fetchPrepared(ctx context.Context, conn gorm.ConnPool, text string, args []
 }
 
 func readAll(rows *sql.Rows, how reading) (b *buffer, err error) {
-	defer func() {
-		if ended := rows.Err(); err != nil && ended != nil {
-			err = ended // as when the context of the transaction has ended
-		}
-		if closing := rows.Close(); err == nil {
-			err = closing
-		}
-	}()
+	defer func() { err = ending(rows, err) }()
 	b = &buffer{}
 	if b.columns, err = columnsOf(rows, how); err != nil {
 		return nil, err
@@ -94,6 +87,18 @@ func readAll(rows *sql.Rows, how reading) (b *buffer, err error) {
 		}
 	}
 	return b, rows.Err()
+}
+
+// ending closes rows and returns what ended their reading, if that is not err: when
+// the context of the transaction ends they are closed, and say no more than that.
+func ending(rows *sql.Rows, err error) error {
+	if ended := rows.Err(); err != nil && ended != nil {
+		err = ended
+	}
+	if closing := rows.Close(); err == nil {
+		err = closing
+	}
+	return err
 }
 
 func columnsOf(rows *sql.Rows, how reading) ([]bufferColumn, error) {

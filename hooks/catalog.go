@@ -15,11 +15,7 @@ func query(ctx context.Context, conn gorm.ConnPool, each func(values []any), tex
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if closing := rows.Close(); err == nil {
-			err = closing
-		}
-	}()
+	defer func() { err = ending(rows, err) }()
 	columns, err := rows.Columns()
 	if err != nil {
 		return err

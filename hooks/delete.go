@@ -18,7 +18,7 @@ func (s *statement) delete() (outcome, error) {
 			return changes, nil
 		})
 	}
-	s.once = !steady(s.dialect.syntax, s.query)
+	s.once = !severalTables(s.dialect.syntax, s.query) && !steady(s.dialect.syntax, s.query)
 	locked, err := s.lockRows("DELETE", nil)
 	if err != nil {
 		return outcome{}, err

@@ -41,7 +41,7 @@ func (s *statement) insertedID(done outcome) (*int64, error) {
 			return &given, err
 		}
 	}
-	return id, connpool.Unwrap(s.ConnPool).QueryRowContext(s.own, s.dialect.lastInsertID).Scan(id)
+	return id, scanRow(s.own, connpool.Unwrap(s.ConnPool), s.dialect.lastInsertID, id)
 }
 
 // asksForID reports whether somebody will ask for the id of the new row: GORM
@@ -277,7 +277,7 @@ func (s *statement) selectInserted(done outcome) (*images, error) {
 
 // increment returns how far apart the keys are that MySQL assigns.
 func (s *statement) increment() (step int64, err error) {
-	err = connpool.Unwrap(s.ConnPool).QueryRowContext(s.own, "SELECT @@auto_increment_increment").Scan(&step)
+	err = scanRow(s.own, connpool.Unwrap(s.ConnPool), "SELECT @@auto_increment_increment", &step)
 	return step, err
 }
 

@@ -20,12 +20,16 @@ const keysTable = "event_audit_keys"
 // connection, which does not end the transaction, and returns how to drop it.
 func (s *statement) keysInTable(locked *locked) (drop func(), err error) {
 	conn := connpool.Unwrap(s.ConnPool)
-	if _, err := conn.ExecContext(s.own, "CREATE TEMPORARY TABLE "+keysTable+" (PRIMARY KEY ("+s.keyList("")+")) AS SELECT "+s.keyList("")+
+	key, dropping := " (PRIMARY KEY ("+s.keyList("")+"))", "DROP TEMPORARY TABLE "
+	if s.dialect.writeLock { // SQLite has neither
+		key, dropping = "", "DROP TABLE temp."
+	}
+	if _, err := conn.ExecContext(s.own, "CREATE TEMPORARY TABLE "+keysTable+key+" AS SELECT "+s.keyList("")+
 		" FROM "+s.table.quoted()+" WHERE 1 = 0"); err != nil {
 		return nil, err
 	}
 	drop = func() {
-		if _, err := conn.ExecContext(s.own, "DROP TEMPORARY TABLE "+keysTable); err != nil {
+		if _, err := conn.ExecContext(s.own, dropping+keysTable); err != nil {
 			s.Logger.WarnContext(s.own, "temporary table of keys was not dropped", "error", err)
 		}
 	}
@@ -59,6 +63,11 @@ func (s *statement) insertKeys(conn gorm.ConnPool, locked *locked) error {
 		return err
 	}
 	return keys.rest(func(*images, []change) error { return nil })
+}
+
+// inKeysTable is the condition that the key of a row is in the table.
+func (s *statement) inKeysTable() string {
+	return "(" + s.keyList(s.tableName()) + ") IN (SELECT " + s.keyList("") + " FROM " + keysTable + ")"
 }
 
 // keyList lists the key columns, qualified by the name unless it is empty.

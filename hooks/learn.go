@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -52,6 +53,15 @@ func (s *statement) settle(origin any) error {
 		return nil
 	}
 	return s.ask()
+}
+
+// forgetIfOther has the catalog asked again after an error of PostgreSQL that a
+// column is not there (42703): something else may have the name of the table now.
+func (s *statement) forgetIfOther(err error) {
+	var said interface{ SQLState() string }
+	if s.dialect.documents && errors.As(err, &said) && said.SQLState() == "42703" {
+		s.tables.forget()
+	}
 }
 
 // ask asks the catalog.

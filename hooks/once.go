@@ -3,6 +3,8 @@ package hooks
 import (
 	"slices"
 	"strings"
+
+	"github.com/eventaudit/eventaudit/internal/connpool"
 )
 
 // Where the rows are looked at before the statement runs, its condition is
@@ -41,12 +43,30 @@ func steady(in syntax, condition string) bool {
 // byChance reports whether a condition asks for something else each time.
 func byChance(in syntax, condition string) bool {
 	s := scanner{syntax: in, rest: condition}
-	for t := s.next(); t.kind != endToken; t = s.next() {
-		if t.is("RANDOM", "RAND", "RANDOMBLOB", "UUID", "GEN_RANDOM_UUID", "NEXTVAL", "CLOCK_TIMESTAMP") {
+	for before := (token{}); ; {
+		t := s.next()
+		switch {
+		case t.kind == endToken:
+			return false
+		case t.symbol('(') && before.is("RANDOM", "RAND", "RANDOMBLOB", "UUID", "GEN_RANDOM_UUID", "NEXTVAL", "CLOCK_TIMESTAMP"):
+			return true
+		}
+		before = t
+	}
+}
+
+// severalTables reports whether an UPDATE or DELETE names more than one table
+// before its SET or WHERE.
+func severalTables(in syntax, query string) bool {
+	s := scanner{syntax: in, rest: query}
+	for {
+		switch t := s.next(); {
+		case t.kind == endToken, t.is("SET", "WHERE"):
+			return false
+		case t.is("JOIN", "STRAIGHT_JOIN", "USING"), t.symbol(','):
 			return true
 		}
 	}
-	return false
 }
 
 // lockingSubqueries has the subqueries of a locking read lock what they read, as
@@ -59,8 +79,6 @@ func lockingSubqueries(text, table string) string {
 	var out strings.Builder
 	s, done := scanner{syntax: mysqlSyntax, rest: text}, 0
 	for before := (token{}); ; {
-		ahead := s
-		name := ahead.identifier()
 		t := s.next()
 		last := len(groups) - 1
 		switch {
@@ -81,38 +99,52 @@ func lockingSubqueries(text, table string) string {
 			groups[last].query = true
 		case t.is("UNION", "INTERSECT", "EXCEPT", "FOR", "LOCK", "PROCEDURE"):
 			groups[last].leave = true
-		case strings.EqualFold(name, table):
-			for i := range groups {
-				groups[i].own = true
-			}
+		case t.is("FROM", "JOIN"):
+			ahead := s
+			_, name := ahead.name()
+			groups[last].own = groups[last].own || strings.EqualFold(name, table)
 		}
 		before = t
 	}
 }
 
-// hold holds an update to the rows that were looked at. Where they are too many
-// it stays as it is, and fails if it changes others.
-func (s *statement) hold(locked *locked) error {
+// locksSubqueries reports whether an UPDATE locks what its subqueries read. At
+// READ COMMITTED it does not, as far as the session says.
+func (s *statement) locksSubqueries() (locks bool, err error) {
+	locks = true
+	err = query(s.own, connpool.Unwrap(s.ConnPool), func(v []any) {
+		locks = locks && !strings.HasPrefix(text(v[1]), "READ-")
+	}, "SHOW VARIABLES WHERE Variable_name IN ('tx_isolation', 'transaction_isolation')")
+	return locks, err
+}
+
+// hold holds an update on SQLite to the rows that were looked at. The keys of
+// many are put into a temporary table, which done drops.
+func (s *statement) hold(locked *locked) (done func(), err error) {
+	done = func() {}
 	before, err := s.imagesOf(s.table, locked.rows.cut(0, locked.width))
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(before.rows, image.nameless) || locked.rows.spill != nil || len(s.args)+len(before.rows)*len(s.table.keys) > maxParameters {
-		return nil
+	if err != nil || slices.ContainsFunc(before.rows, image.nameless) {
+		return done, err
 	}
 	q := s.fresh()
 	q.Build("UPDATE", "SET")
 	q.WriteString(" WHERE ")
-	if len(before.rows) == 0 {
+	switch n := locked.rows.count(); {
+	case n == 0:
 		s.writeWhere(q) // it may have an error to find
 		q.WriteString("1 = 0")
-	} else {
+	case n > maxKeys || len(s.args)+int(n)*len(s.table.keys) > maxParameters:
+		if done, err = s.keysInTable(locked); err != nil {
+			return func() {}, err
+		}
+		q.WriteString(s.inKeysTable())
+	default:
 		writeKeys(q, s.table, s.tableName(), s.table.keys, before.rawKeys())
 	}
 	if s.wantsRows {
 		q.WriteByte(' ')
 		q.Build("RETURNING")
 	}
-	s.query, s.args = q.SQL.String(), q.Vars
-	return s.db.Error
+	s.query, s.args, s.held = q.SQL.String(), q.Vars, true
+	return done, s.db.Error
 }

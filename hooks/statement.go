@@ -28,8 +28,9 @@ type statement struct {
 	wantsAll bool
 	// buffers are those with a file, to be closed in the end.
 	buffers []*buffer
-	// once says that its condition may say something else the second time.
-	once bool
+	// once says that its condition may say something else the second time, and
+	// held that its text names the keys of rows in place of that.
+	once, held bool
 	// ran says that the statement itself succeeded: from here on an error
 	// would leave a change without its event.
 	ran bool
@@ -128,7 +129,9 @@ func (s *statement) teeImages(made func(*images) ([]change, error)) (outcome, er
 	text, ok := s.table.texts.get(query)
 	if !ok {
 		text = s.teed(s.query, s.dialect.row(s.table, s.returningName())+s.place())
-		s.table.texts.put(query, text)
+		if !s.held {
+			s.table.texts.put(query, text)
+		}
 	}
 	own, rows, err := s.runQuery(s.ConnPool, text, s.args)
 	if err != nil {
@@ -183,6 +186,7 @@ func (s *statement) runQuery(conn gorm.ConnPool, text string, args []any) (own, 
 	all, err := read(s.ctx, conn, text, args, reading{keep: s.wantsRows || s.wantsAll, untyped: s.dialect.documents && !s.wantsRows})
 	s.closeLater(all)
 	if err != nil {
+		s.forgetIfOther(err)
 		return nil, nil, err
 	}
 	s.ran = true

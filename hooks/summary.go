@@ -62,7 +62,7 @@ func (s *statement) condition() string {
 	q := s.fresh()
 	q.Build("WHERE")
 	where := s.withoutValues(q.SQL.String())
-	if !strings.Contains(s.withoutValues(s.query), where) {
+	if !strings.Contains(s.withoutValues(s.db.Statement.SQL.String()), where) {
 		return ""
 	}
 	const limit = 2000

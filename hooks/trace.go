@@ -140,6 +140,14 @@ func (s *statement) endTrace(conn gorm.ConnPool) ([]step, error) {
 	return steps, nil
 }
 
-func scanRow(ctx context.Context, conn gorm.ConnPool, query string, targets ...any) error {
-	return conn.QueryRowContext(ctx, query).Scan(targets...)
+func scanRow(ctx context.Context, conn gorm.ConnPool, query string, targets ...any) (err error) {
+	rows, err := conn.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer func() { err = ending(rows, err) }()
+	if !rows.Next() {
+		return sql.ErrNoRows
+	}
+	return rows.Scan(targets...)
 }

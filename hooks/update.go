@@ -37,7 +37,7 @@ func (s *statement) update() (outcome, error) {
 	case s.dialect.oldReturning && (!s.has("FROM") || len(s.joined()) > 0 && !s.wantsRows && s.isBare("FROM") && s.isBare("WHERE")):
 		return s.updateReturningOld(parts)
 	}
-	s.once = !s.has("FROM") && !strings.Contains(strings.ToUpper(parts["UPDATE"]), " JOIN ") && !steady(s.dialect.syntax, parts["WHERE"])
+	s.once = !s.has("FROM") && !severalTables(s.dialect.syntax, s.query) && !steady(s.dialect.syntax, parts["WHERE"])
 	if s.resolves(s.updateModifier(), "REPLACE") {
 		return s.replacing(s.updateAfterSelect)
 	}
@@ -214,7 +214,9 @@ func (s *statement) updateAfterSelect() (outcome, error) {
 		return outcome{}, err
 	}
 	if s.once && s.dialect.writeLock {
-		if err := s.hold(locked); err != nil {
+		done, err := s.hold(locked)
+		defer done()
+		if err != nil {
 			return outcome{}, err
 		}
 	}
@@ -287,9 +289,16 @@ func (s *statement) lockRows(verb string, moved []clause.Assignment) (*locked, e
 		q.WriteString(" OF " + s.tableName())
 	}
 	if s.once && s.dialect.syntax == mysqlSyntax {
-		text := lockingSubqueries(q.SQL.String(), s.table.name)
-		q.SQL.Reset()
-		q.SQL.WriteString(text)
+		if text := lockingSubqueries(q.SQL.String(), s.table.name); text != q.SQL.String() {
+			locks, err := s.locksSubqueries()
+			if err != nil {
+				return nil, err
+			}
+			if locks {
+				q.SQL.Reset()
+				q.SQL.WriteString(text)
+			}
+		}
 	}
 	rows, err := s.selectRows(q)
 	if err != nil {
@@ -341,7 +350,7 @@ func (s *statement) runRestricted(verb string, locked *locked) (sql.Result, erro
 			return nil, err
 		}
 		defer drop()
-		q.WriteString("(" + s.keyList(s.tableName()) + ") IN (SELECT " + s.keyList("") + " FROM " + keysTable + ")")
+		q.WriteString(s.inKeysTable())
 	default:
 		before, err := s.imagesOf(s.table, locked.rows.cut(0, locked.width))
 		if err != nil {

@@ -50,7 +50,7 @@ func anEvent() *rapid.Generator[event.Event] {
 	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "\x00", "␛0", "␛", "<&>\u2028\\", `'"`, "?{now}$1", strings.Repeat("ž", 5000)}))
 	document := rapid.SampledFrom([]string{
 		"", "null", "{}", `{ "spaces" : [ 1 , 2 ] }`, `12345678901234567890.12345678901234567890e5`,
-		`"\u0000<&>\u2028 "`, `{"a":1,"a":2}`, strings.Repeat("[", 10000) + strings.Repeat("]", 10000),
+		`"\u0000<&>\u2028 "`, `{"a":1,"a":2}`, strings.Repeat("[", event.MaxDepth) + strings.Repeat("]", event.MaxDepth),
 	})
 	return rapid.Custom(func(t *rapid.T) event.Event {
 		raw := func(name string) json.RawMessage {

@@ -138,8 +138,12 @@ func (o *Outbox) settle(sending context.Context, b batch, out outcome) {
 	defer cancel()
 	s := o.judge(out)
 	o.destination.noteRefusals(len(s.delayed), len(s.buried))
+	var buried []failure
 	for tries := 1; ; tries++ {
-		buried, err := o.queue.settle(ctx, b, s)
+		now, err := o.queue.settle(ctx, b, s)
+		if len(now) > 0 { // a commit may succeed and fail to say so
+			buried = now
+		}
 		if err == nil {
 			s.buried = buried
 			break

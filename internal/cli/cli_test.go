@@ -333,7 +333,7 @@ func TestFilesOfSQLite(t *testing.T) {
 		folder := t.TempDir()
 		path := filepath.Join(folder, name)
 		for _, args := range [][]string{{"migrate", "status"}, {"events", "list"}, {"migrate", "down"}} {
-			if got := call(t, "sqlite:"+path, args...); got.code != 1 {
+			if got := call(t, "sqlite:"+path+"?_journal_mode=WAL", args...); got.code != 1 {
 				t.Errorf("%v of a file that is not there: exit code %d, %s", args, got.code, got.err)
 			}
 		}

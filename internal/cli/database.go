@@ -90,7 +90,11 @@ func sqliteFile(path string, create bool) (uri string, err error) {
 	if !whole { // a path and no URI
 		file = strings.NewReplacer("%", "%25", "#", "%23").Replace(file)
 	}
-	if !create && !strings.Contains(options, "mode=") && file != ":memory:" {
+	given, err := url.ParseQuery(options)
+	if err != nil {
+		return "", &event.FieldError{Field: "database", Value: "sqlite:…", Reason: "has options behind the question mark that cannot be read: write them as name=value, with & between them"}
+	}
+	if !create && !given.Has("mode") && file != ":memory:" {
 		options = strings.TrimPrefix(options+"&mode=rw", "&")
 	}
 	if options != "" {

@@ -15,6 +15,7 @@ import (
 	"github.com/eventaudit/eventaudit/event"
 	"github.com/eventaudit/eventaudit/internal/deed"
 	"github.com/eventaudit/eventaudit/internal/plain"
+	"github.com/eventaudit/eventaudit/repository"
 )
 
 func newImport(a *app) *cobra.Command {
@@ -24,7 +25,8 @@ func newImport(a *app) *cobra.Command {
 ancestor write them, - from standard input. Events that are there already, by
 their id, are passed over, so that an import may be repeated. A line that is no
 event, that could not be kept as it is or that the repository refuses is reported
-by its number, and the others are imported; the exit code is 1 then. The import is itself recorded.`,
+by its number, and the others are imported; the exit code is 1 then. The import
+is itself recorded.`,
 		Example: "  eventaudit import trail.jsonl",
 		RunE: func(c *cobra.Command, args []string) error {
 			in, err := a.input(args[0])
@@ -245,22 +247,36 @@ func (i *importer) flush() error {
 	return i.oneByOne(err)
 }
 
-// oneByOne stores the events of a batch that was refused as a whole. Where none
-// of them is stored it is the repository that fails.
-func (i *importer) oneByOne(whole error) error {
-	refused := map[int]error{}
-	for n, e := range i.batch {
-		if err := i.trail.Repository().Write(i.ctx, e); err != nil {
-			refused[n] = err
-		}
-		if err := i.ctx.Err(); err != nil {
-			return err
-		}
+// answers reports whether the repository can be read.
+func (i *importer) answers() bool {
+	for _, err := range i.trail.Repository().Find(i.ctx, event.Filter{Limit: 1}) {
+		return err == nil
 	}
-	if len(refused) == len(i.batch) {
+	return true
+}
+
+// oneByOne stores the events of a batch that was refused as a whole. Where none
+// of a full one can be stored, or the repository does not answer, it is that
+// which fails, and not the events.
+func (i *importer) oneByOne(whole error) error {
+	refused, failed := map[int]error{}, 0
+	for n, e := range i.batch {
+		err := i.trail.Repository().Write(i.ctx, e)
+		var rejected *repository.RejectedError
+		switch {
+		case i.ctx.Err() != nil:
+			return i.ctx.Err()
+		case err == nil:
+			i.taken++
+			continue
+		case !errors.As(err, &rejected):
+			failed++
+		}
+		refused[n] = err
+	}
+	if failed == len(i.batch) && (failed == batchSize || !i.answers()) {
 		return fmt.Errorf("%s and what follows: %w", i.where[0], whole)
 	}
-	i.taken += int64(len(i.batch) - len(refused))
 	for n, where := range i.where {
 		if refused[n] == nil {
 			continue

@@ -187,7 +187,7 @@ func TestImportOfWhatTheDatabaseRefuses(t *testing.T) {
 		t.Errorf("%d events are stored, want 2", n)
 	}
 	got = callWith(t, line("4", strings.Repeat("x", 17<<20)), "--database="+url, "import", "-")
-	if got.code != 1 || !strings.Contains(got.err, "line 1 and what follows: ") {
+	if got.code != 1 || !strings.Contains(got.err, "line 1: ") || !strings.Contains(got.err, "0 events read, 1 lines refused") {
 		t.Errorf("exit code %d, %.500s", got.code, got.err)
 	}
 }
