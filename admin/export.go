@@ -80,6 +80,7 @@ func (h *panel) bound(ctx context.Context, f *event.Filter, now time.Time) error
 		if last := e.Timestamp.Add(time.Microsecond); last.After(now) {
 			end = last
 		}
+		break
 	}
 	if end.UTC().Year() < 10000 && (f.From.IsZero() || end.After(f.From)) && (f.To.IsZero() || f.To.After(end)) {
 		f.To = end

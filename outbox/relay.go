@@ -32,7 +32,7 @@ func (o *Outbox) awaitBatch(claiming context.Context) error {
 			return err
 		}
 		rest := o.options.BatchTimeout - seen.oldest
-		if seen.oldest < 0 { // the clock was ahead: how long it has waited cannot be told
+		if seen.oldest < -o.options.BatchTimeout { // the clock was ahead: how long it has waited cannot be told
 			rest = 0
 		}
 		switch {
