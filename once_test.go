@@ -19,23 +19,6 @@ import (
 	"github.com/eventaudit/eventaudit/internal/testredis"
 )
 
-// everyWay runs a test on every database, and on MariaDB without RETURNING too,
-// which MySQL has not.
-func everyWay(t *testing.T, test func(t *testing.T, d *testdb.Database, db *gorm.DB, audit *eventaudit.Auditor)) {
-	t.Helper()
-	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
-		db, audit := install(t, d)
-		test(t, d, db, audit)
-	})
-	t.Run("mysql", func(t *testing.T) {
-		t.Parallel()
-		d := testdb.New(t, testdb.MariaDB)
-		prepare(t, d)
-		db, audit := use(t, openWithoutReturning(t, d, &gorm.Config{}))
-		test(t, d, db, audit)
-	})
-}
-
 // affects fails the test unless the statement changed so many rows.
 func affects(t *testing.T, what string, n int64, tx *gorm.DB) {
 	t.Helper()

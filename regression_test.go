@@ -9,10 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"gorm.io/driver/mysql"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
-	"gorm.io/gorm/logger"
 
 	"github.com/eventaudit/eventaudit"
 	"github.com/eventaudit/eventaudit/event"
@@ -288,17 +286,7 @@ func TestLargeUpdateOnMariaDB(t *testing.T) {
 func withoutReturning(t *testing.T, d *testdb.Database) *gorm.DB {
 	t.Helper()
 	prepare(t, d)
-	db, err := gorm.Open(mysql.New(mysql.Config{DSN: d.DSN(), DisableWithReturning: true}), &gorm.Config{Logger: logger.Discard})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		pool, err := db.DB()
-		if err := errors.Join(err, pool.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return db
+	return openWithoutReturning(t, d, &gorm.Config{})
 }
 
 type Ledger struct {

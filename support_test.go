@@ -42,6 +42,21 @@ func prepare(t testing.TB, d *testdb.Database, cfg ...*gorm.Config) *gorm.DB {
 	return db
 }
 
+// everyWay runs a test on every database, and on MariaDB as MySQL is.
+func everyWay(t *testing.T, test func(t *testing.T, d *testdb.Database, db *gorm.DB, audit *eventaudit.Auditor)) {
+	t.Helper()
+	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
+		db, audit := install(t, d)
+		test(t, d, db, audit)
+	})
+	t.Run("mariadb without returning", func(t *testing.T) {
+		t.Parallel()
+		d := testdb.New(t, testdb.MariaDB)
+		db, audit := use(t, withoutReturning(t, d))
+		test(t, d, db, audit)
+	})
+}
+
 // use installs an Auditor that logs nothing, unless the options say where.
 func use(t testing.TB, db *gorm.DB, opts ...eventaudit.Option) (*gorm.DB, *eventaudit.Auditor) {
 	t.Helper()

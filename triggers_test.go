@@ -14,21 +14,6 @@ import (
 	"github.com/eventaudit/eventaudit/internal/testdb"
 )
 
-// eachWithTriggers runs the test on every database and on MariaDB as MySQL is.
-func eachWithTriggers(t *testing.T, test func(t *testing.T, d *testdb.Database, db *gorm.DB, audit *eventaudit.Auditor)) {
-	t.Helper()
-	testdb.Each(t, func(t *testing.T, d *testdb.Database) {
-		db, audit := install(t, d)
-		test(t, d, db, audit)
-	})
-	t.Run("mariadb without returning", func(t *testing.T) {
-		t.Parallel()
-		d := testdb.New(t, testdb.MariaDB)
-		db, audit := use(t, withoutReturning(t, d))
-		test(t, d, db, audit)
-	})
-}
-
 // moving makes a trigger that gives products whose title is "move" another key.
 func moving(t *testing.T, d *testdb.Database, db *gorm.DB, when string) {
 	t.Helper()
@@ -51,7 +36,7 @@ func outline(events []event.Event) []string {
 // A row that a trigger gives another key is followed to it.
 func TestTriggersThatMoveKeys(t *testing.T) {
 	t.Parallel()
-	eachWithTriggers(t, func(t *testing.T, d *testdb.Database, db *gorm.DB, audit *eventaudit.Auditor) {
+	everyWay(t, func(t *testing.T, d *testdb.Database, db *gorm.DB, audit *eventaudit.Auditor) {
 		must(t, db.Create(&[]Product{{SKU: "a"}, {SKU: "b"}, {SKU: "c", Price: 5}, {SKU: "d", Price: 5}}))
 		if d.Kind() != testdb.MariaDB {
 			moving(t, d, db, "UPDATE")
@@ -168,7 +153,7 @@ func TestTriggersThatMoveKeysInAChain(t *testing.T) {
 // A new row is recorded under the key that a trigger gave it.
 func TestTriggersThatMoveNewRows(t *testing.T) {
 	t.Parallel()
-	eachWithTriggers(t, func(t *testing.T, d *testdb.Database, db *gorm.DB, audit *eventaudit.Auditor) {
+	everyWay(t, func(t *testing.T, d *testdb.Database, db *gorm.DB, audit *eventaudit.Auditor) {
 		moving(t, d, db, "INSERT")
 		must(t, db.Create(&Product{SKU: "a"}))
 		must(t, db.Create(&Product{SKU: "b", Title: "move"}))

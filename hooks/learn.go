@@ -34,10 +34,17 @@ func (s *statement) learn() error {
 // table of the row by, and elsewhere nothing.
 func (s *statement) origin() string {
 	id := "1"
-	if f := s.table.facts; s.dialect.documents && !f.composed && !f.inherited && !f.ruled {
+	if s.tellsOrigin() {
 		id = s.tableName() + ".tableoid::int8"
 	}
 	return id + " AS " + s.table.quote(mark)
+}
+
+// tellsOrigin reports whether all rows that a statement returns are of the table
+// that it names, and say so.
+func (s *statement) tellsOrigin() bool {
+	f := s.table.facts
+	return s.dialect.documents && !f.composed && !f.inherited && !f.ruled
 }
 
 // settle goes on with what is known of the table that the rows came from, where
@@ -45,7 +52,7 @@ func (s *statement) origin() string {
 // somebody put another table in its place.
 func (s *statement) settle(origin any) error {
 	id, ok := origin.(int64)
-	if known := s.table.facts; !ok || id == known.id || !s.dialect.documents || known.composed || known.inherited || known.ruled {
+	if !ok || !s.tellsOrigin() || id == s.table.facts.id {
 		return nil
 	}
 	if other := s.tables.other(keyOf(s.db.Statement), id); other != nil && time.Since(other.learned) < s.Recheck {
